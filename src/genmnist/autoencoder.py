@@ -1,0 +1,59 @@
+"""The encoder and the decoder that all three notebooks share, and the autoencoder made of them."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """Image to a vector of numbers.  (b, 1, 28, 28) -> (b, out_dim)"""
+
+    def __init__(self, out_dim: int, *, width: int = 32) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(1, width, 4, stride=2, padding=1),  # (b, w, 14, 14)
+            nn.SiLU(),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # (b, 2w, 7, 7)
+            nn.SiLU(),
+            nn.Flatten(),  # (b, 2w 7 7)
+            nn.Linear(2 * width * 7 * 7, out_dim),  # (b, out_dim)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class Decoder(nn.Module):
+    """Code to pixel logits; their sigmoid is an image.  (b, z) -> (b, 1, 28, 28)"""
+
+    def __init__(self, latent_dim: int, *, width: int = 32) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(latent_dim, 2 * width * 7 * 7),  # (b, 2w 7 7)
+            nn.Unflatten(1, (2 * width, 7, 7)),
+            nn.SiLU(),
+            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),  # (b, w, 14, 14)
+            nn.SiLU(),
+            nn.ConvTranspose2d(width, 1, 4, stride=2, padding=1),  # (b, 1, 28, 28)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.net(z)
+
+
+class Autoencoder(nn.Module):
+    """x -> code z -> x_hat in [0, 1], both images (b, 1, 28, 28), the code (b, z)."""
+
+    def __init__(self, latent_dim: int, *, width: int = 32) -> None:
+        super().__init__()
+        self.encoder = Encoder(latent_dim, width=width)
+        self.decoder = Decoder(latent_dim, width=width)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.decoder(z).sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x))

@@ -1,0 +1,167 @@
+"""Checkpoints: a run that was cut off goes on where it stopped, and no run swallows another."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Stateful(Protocol):
+    def state_dict(self) -> dict: ...
+    def load_state_dict(self, state_dict: dict) -> object: ...
+
+
+@dataclass
+class History:
+    """What `fit` saw.  `history["loss"]` is a list with one mean per epoch, `len()` the epochs."""
+
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list, compare=False)  # per epoch
+    frames: list[Tensor] = field(default_factory=list, compare=False)  # uint8 (k, 1, h, w) each
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self.curves:
+            raise KeyError(f"no curve {name!r}: there are {', '.join(self.curves) or 'none'}")
+        return self.curves[name]
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+
+class Checkpoint:
+    """Everything that a run needs to go on: weights, optimizers, random states, history.
+
+    Args:
+        path: the file; its folder is made.
+        source: `Images.source` of the training images.
+        config: what makes this run this run, as plain numbers and strings.  A file with another
+            configuration or another source is refused, not overwritten.
+        parts: the models and optimizers by name.
+    """
+
+    FORMAT = "genmnist checkpoint, version 1"
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        source: str,
+        config: Mapping[str, int | float | str | bool],
+        parts: Mapping[str, Stateful],
+    ) -> None:
+        self.path = Path(path)
+        self.config = {"data source": source, **config}
+        self.parts = dict(parts)
+
+    def save(self, history: History) -> None:
+        """Write to a temporary file, then rename: the old file stays whole until the new one is."""
+        content = io.BytesIO()
+        torch.save(
+            {
+                "format": self.FORMAT,
+                "config": self.config,
+                "parts": {name: part.state_dict() for name, part in self.parts.items()},
+                "random": random_state(),
+                "history": vars(history),
+            },
+            content,
+        )
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def restore(self) -> History:
+        """Load the file into the parts and the random states; an empty history if there is none.
+
+        Raises:
+            ValueError: if the file is no checkpoint, or one of another configuration.
+        """
+        if not self.path.exists():
+            return History()
+        content = self._read()
+        self._refuse_another_run(content["config"])
+        for name, part in self.parts.items():
+            _refuse_other_shapes(self.path, name, content["parts"].get(name), part.state_dict())
+        for name, part in self.parts.items():
+            part.load_state_dict(content["parts"][name])
+        set_random_state(content["random"])
+        return History(**content["history"])
+
+    def _read(self) -> dict:
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            raise ValueError(
+                f"{self.path} cannot be read as a checkpoint ({type(error).__name__}). "
+                "Move it away, or give this run another file name"
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != self.FORMAT:
+            raise ValueError(
+                f"{self.path} is not a checkpoint of this course: it does not say "
+                f"{self.FORMAT!r}. Move it away, or give this run another file name"
+            )
+        return content
+
+    def _refuse_another_run(self, found: dict) -> None:
+        differences = [
+            f"{name} is {found.get(name, 'not set')!r} there and "
+            f"{self.config.get(name, 'not set')!r} here"
+            for name in [*found, *(name for name in self.config if name not in found)]
+            if found.get(name, "not set") != self.config.get(name, "not set")
+        ]
+        if differences:
+            raise ValueError(
+                f"{self.path} belongs to another run: {'; '.join(differences)}. To keep it, give "
+                "this run another file name; to start over, delete it"
+            )
+
+
+def _refuse_other_shapes(path: Path, name: str, found: dict | None, own: dict) -> None:
+    """Compare before anything is loaded, so that a refused file leaves the model as it was."""
+
+    def shapes(state: dict) -> dict[str, tuple[int, ...]]:
+        return {key: tuple(t.shape) for key, t in state.items() if isinstance(t, Tensor)}
+
+    if found is None or shapes(found) != shapes(own):
+        different = "nothing" if found is None else "other shapes"
+        raise ValueError(
+            f"{path} holds {different} for {name!r}: the network was changed since. To keep the "
+            "file, give this run another file name; to start over, delete it"
+        )
+
+
+def random_state() -> dict:
+    """The states of Python's, NumPy's and torch's generators, as plain values and tensors."""
+    algorithm, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: dict) -> None:
+    random.setstate(state["python"])
+    algorithm, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

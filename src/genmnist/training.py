@@ -1,0 +1,242 @@
+"""One training loop for every model; seeds, device, run lengths."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sized
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genmnist.checkpoint import Checkpoint, History, random_state, set_random_state
+from genmnist.display import show_message
+from genmnist.live import LiveDisplay
+
+Number = TypeVar("Number", int, float)
+Step = Callable[..., Mapping[str, Tensor]]  # a batch -> named scalars, each a mean over the batch
+
+REPOSITORY_ROOT = Path(__file__).parents[2]
+
+
+class BatchSource(Sized, Protocol):
+    def __iter__(self) -> Iterator[Tensor] | Iterator[tuple[Tensor, ...]]: ...
+
+
+def fit(
+    step: Step,
+    batches: BatchSource,
+    *,
+    epochs: int,
+    checkpoint: Checkpoint | None = None,
+    validate: Callable[[], Mapping[str, float]] | None = None,
+    samples: Callable[[], Tensor] | None = None,
+    title: str = "Training",
+    unit: str = "loss",
+) -> History:
+    """Call `step` on every batch, `epochs` times, and keep the mean of what it returns.
+
+    Each mean is over images: a smaller last batch counts for less.  With a checkpoint, every epoch
+    is saved, and a run that was cut off goes on after its last whole epoch.  The stop button ends
+    training and returns the history so far.
+
+    Args:
+        step: makes one update from x, or from x and y; returns named scalars, means over the batch.
+        epochs: passes over the batches in all, those in the checkpoint included.
+        validate: called after each epoch; its numbers join the history under their own names.
+        samples: called after each epoch; images in [0, 1] to show and keep in `history.frames`.
+        unit: what the vertical axis of the live display says.
+
+    Raises:
+        ValueError: if `epochs` is negative or there are no batches.
+        TypeError: if `step` returns anything but named scalar tensors.
+        FloatingPointError: as soon as a returned value is infinite or not a number.
+    """
+    if not isinstance(epochs, int) or epochs < 0:
+        raise ValueError(f"epochs is {epochs!r}: it must be a whole number, 0 or more")
+    if len(batches) == 0:
+        raise ValueError("there are no batches to train on: the data set is empty")
+    history = checkpoint.restore() if checkpoint else History()
+    live = LiveDisplay(history, epochs=epochs, title=title, unit=unit)
+    try:
+        for epoch in range(len(history) + 1, epochs + 1):
+            started = time.perf_counter()
+            means, images = _train_one_epoch(step, batches, epoch, live)
+            with _random_state_untouched():
+                means |= validate() if validate else {}
+                frame = _to_uint8(samples()) if samples else None
+            _stop_if_not_finite(means, f"at the end of epoch {epoch}")
+            for name, value in means.items():
+                history.curves.setdefault(name, []).append(float(value))
+            if frame is not None:
+                history.frames.append(frame)
+            history.seconds.append(time.perf_counter() - started)
+            if checkpoint:
+                _save_or_say(checkpoint, history)
+            live.epoch_done(images)
+    except KeyboardInterrupt:
+        live.close(f"stopped by hand after {len(history)} of {epochs} epochs")
+        return history
+    live.close()
+    return history
+
+
+def _train_one_epoch(
+    step: Step, batches: BatchSource, epoch: int, live: LiveDisplay
+) -> tuple[dict[str, float], int]:
+    """The mean over images of every value that `step` returns, and how many images there were."""
+    totals: dict[str, Tensor] = {}
+    images = 0
+    for number, batch in enumerate(batches, start=1):
+        batch = batch if isinstance(batch, tuple) else (batch,)
+        values = _checked(step(*batch))
+        size = len(batch[0])
+        images += size
+        for name, value in values.items():
+            totals[name] = totals.get(name, 0) + value.detach() * size
+        # Reading a value makes the CPU wait for a GPU, so there it happens only now and then.
+        if live.is_due() or all(total.device.type == "cpu" for total in totals.values()):
+            means = {name: float(total) / images for name, total in totals.items()}
+            _stop_if_not_finite(means, f"in epoch {epoch}, by batch {number} of {len(batches)}")
+            live.progress(number / len(batches), images, means)
+    return {name: float(total) / images for name, total in totals.items()}, images
+
+
+def _checked(values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The values of a step if they are named scalars; else an error that says what to return."""
+    if not isinstance(values, Mapping):
+        raise TypeError(
+            f"the step returned {type(values).__name__}: let it return named values, such as "
+            '{"loss": loss}'
+        )
+    for name, value in values.items():
+        if not isinstance(value, Tensor) or value.dim() > 0:
+            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+            raise TypeError(
+                f"the step returned {got} for {name!r}: return a tensor with one number, "
+                "such as loss.mean()"
+            )
+    return values
+
+
+def _stop_if_not_finite(means: Mapping[str, float], when: str) -> None:
+    for name, value in means.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"{name} became {value} {when}. Usual causes: a learning rate that is too large; "
+                "the logarithm of 0 (work with logits); exp of a large number (a logvar that runs "
+                "away); pixels that are not in [0, 1]. The weights are spoiled: build the model "
+                "anew, mend the cause, run again. A checkpoint still holds the last whole epoch."
+            )
+
+
+def _to_uint8(images: Tensor) -> Tensor:
+    return (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+
+
+@contextlib.contextmanager
+def _random_state_untouched() -> Iterator[None]:
+    """Looking at a model draws random numbers too; training must not notice that it was watched."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)
+
+
+def _save_or_say(checkpoint: Checkpoint, history: History) -> None:
+    """A full disk or a lost Drive must not cost the training that it cannot save."""
+    try:
+        checkpoint.save(history)
+    except OSError as error:
+        show_message(
+            f"Epoch {len(history)} could not be saved to {checkpoint.path}: {error}.\n"
+            "Training goes on. If it is cut off, it starts from the last epoch that was saved."
+        )
+
+
+@torch.no_grad()
+def evaluate(values: Callable[..., Mapping[str, Tensor]], batches: BatchSource) -> dict[str, float]:
+    """The mean over all images of per-image values, without gradients.
+
+    Args:
+        values: a batch -> named tensors of shape (b,), one value per image.
+
+    Raises:
+        ValueError: if a tensor does not have one value per image of its batch.
+    """
+    totals: dict[str, float] = {}
+    images = 0
+    for batch in batches:
+        batch = batch if isinstance(batch, tuple) else (batch,)
+        images += len(batch[0])
+        for name, value in values(*batch).items():
+            if value.shape != (len(batch[0]),):
+                raise ValueError(
+                    f"{name!r} has shape {tuple(value.shape)}; one value for each of the "
+                    f"{len(batch[0])} images is needed"
+                )
+            totals[name] = totals.get(name, 0.0) + value.double().sum().item()
+    return {name: total / images for name, total in totals.items()}
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's generators.
+
+    The same seed on the same device with the same versions gives the same curves; another device
+    gives similar ones.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def default_device() -> torch.device:
+    """A CUDA GPU if there is one, then Apple's, then the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def fast_mode() -> bool:
+    """Whether runs are cut to a trial: COURSE_FAST=1, or any run under pytest that does not say."""
+    default = "1" if "PYTEST_CURRENT_TEST" in os.environ else ""
+    return os.environ.get("COURSE_FAST", default) not in ("", "0")
+
+
+def budget(*, gpu: Number, cpu: Number, fast: Number, unit: str = "epochs") -> Number:
+    """The size of a run: `fast` in fast mode, else `gpu` or `cpu` by device; prints its choice."""
+    if fast_mode():
+        print(f"FAST MODE: {fast:,} {unit}, to see that everything works. Results will look poor.")
+        return fast
+    if default_device().type == "cpu":
+        more = f" (with a GPU: {gpu:,})" if gpu != cpu else ""
+        print(f"No GPU: {cpu:,} {unit}{more}.")
+        return cpu
+    print(f"GPU: {gpu:,} {unit}.")
+    return gpu
+
+
+def run_folder(*, save_to_drive: bool = False) -> Path:
+    """Where checkpoints go: `runs/` in the repository, or your Google Drive if you say so in Colab.
+
+    The environment variable COURSE_RUNS names another folder; fast runs keep to a folder of theirs.
+    """
+    folder = Path(os.environ.get("COURSE_RUNS") or REPOSITORY_ROOT / "runs")
+    if save_to_drive:
+        try:
+            from google.colab import drive
+        except ImportError:
+            show_message(f"Google Drive is for Colab only: this run is saved in {folder}.")
+        else:
+            drive.mount("/content/drive")
+            folder = Path("/content/drive/MyDrive/genmnist-runs")
+    folder = folder / "fast" if fast_mode() else folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
