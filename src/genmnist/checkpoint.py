@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,7 +59,9 @@ class Checkpoint:
         parts: Mapping[str, Stateful],
     ) -> None:
         self.path = Path(path)
-        self.config = {"data source": source, **config}
+        # a NumPy number would be saved, and then be refused on loading as code from elsewhere
+        plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in config.items()}
+        self.config = {"data source": source, **plain}
         self.parts = dict(parts)
 
     def save(self, history: History) -> None:
@@ -107,7 +108,9 @@ class Checkpoint:
     def _read(self) -> dict:
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        except PermissionError:
+            raise
+        except Exception as error:  # the unpickler stumbles over foreign bytes in any way
             raise ValueError(
                 f"{self.path} cannot be read as a checkpoint ({type(error).__name__}). "
                 "Move it away, or give this run another file name"
@@ -135,16 +138,20 @@ class Checkpoint:
 
 def _refuse_other_shapes(path: Path, name: str, found: dict | None, own: dict) -> None:
     """Compare before anything is loaded, so that a refused file leaves the model as it was."""
-
-    def shapes(state: dict) -> dict[str, tuple[int, ...]]:
-        return {key: tuple(t.shape) for key, t in state.items() if isinstance(t, Tensor)}
-
-    if found is None or shapes(found) != shapes(own):
+    if found is None or _shapes(found) != _shapes(own):
         different = "nothing" if found is None else "other shapes"
         raise ValueError(
-            f"{path} holds {different} for {name!r}: the network was changed since. To keep the "
-            "file, give this run another file name; to start over, delete it"
+            f"{path} holds {different} for {name!r}: the network or its optimizer was changed "
+            "since. To keep the file, give this run another file name; to start over, delete it"
         )
+
+
+def _shapes(state: dict) -> dict[str, tuple]:
+    """What a network's state must share to fit: shapes; an optimizer's: its groups' settings."""
+    shapes = {key: tuple(t.shape) for key, t in state.items() if isinstance(t, Tensor)}
+    for i, group in enumerate(state.get("param_groups", [])):
+        shapes[f"group {i}"] = (*sorted(group), len(group["params"]))
+    return shapes
 
 
 def random_state() -> dict:
@@ -155,6 +162,7 @@ def random_state() -> dict:
         "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
@@ -165,3 +173,5 @@ def set_random_state(state: dict) -> None:
     torch.set_rng_state(state["torch"])
     if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
+    if torch.backends.mps.is_available() and state["mps"] is not None:
+        torch.mps.set_rng_state(state["mps"])

@@ -79,7 +79,7 @@ class Batches:
                 f"batch_size {batch_size} is larger than the {len(images)} images, and "
                 "drop_last=True drops the only batch: take a smaller batch_size"
             )
-        self.x = images.x.float().div_(255)
+        self.x = images.x / 255
         self.y = images.y
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -100,17 +100,22 @@ class Batches:
             yield (x, self.y[chosen]) if self.labels else x
 
 
-def binarize(x: Tensor) -> Tensor:
+def binarize(x: Tensor, *, seed: int | None = None) -> Tensor:
     """One Bernoulli(x) draw per pixel: 0 or 1, of x's shape and type.
 
+    With a seed the draw is the same on every machine and leaves the random state alone: the way to
+    binarise a test set once.
+
     Raises:
-        ValueError: if x leaves [0, 1], where a pixel is no probability.
+        ValueError: if a pixel is not in [0, 1] and so is no probability.
     """
-    if x.numel() and not (0 <= x.min() and x.max() <= 1):
-        raise ValueError(
-            f"pixels from {x.min():g} to {x.max():g} are no probabilities: bring them to [0, 1]"
-        )
-    return torch.bernoulli(x)
+    outside = x[~((x >= 0) & (x <= 1))]  # true of NaN as well
+    if len(outside):
+        raise ValueError(f"pixel value {outside[0].item():.4g} is no probability: take [0, 1]")
+    if seed is None:
+        return torch.bernoulli(x)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.bernoulli(x.cpu(), generator=generator).to(x.device)
 
 
 def load(

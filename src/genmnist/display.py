@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -58,9 +59,12 @@ def show(fig: Figure, *, alt: str) -> None:
 
 
 def as_png(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=100, facecolor="white", bbox_inches="tight")
-    png = base64.b64encode(buffer.getvalue()).decode()
+    drawn, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", dpi=100, facecolor="white", bbox_inches="tight")
+    # 256 colours do for any figure here, and a stored notebook is half the size
+    picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture.save(small, format="png", optimize=True)
+    png = base64.b64encode(small.getvalue()).decode()
     return {"image/png": png, "text/plain": alt}, {"image/png": {"alt": alt}}
 
 
@@ -126,7 +130,8 @@ def draw_images(axes: Axes, images: Tensor, columns: int) -> None:
 def show_images(images: Tensor, *, title: str, alt: str, columns: int = 10) -> None:
     """Images (n, 1, h, w) in [0, 1] in rows of `columns`."""
     rows = math.ceil(len(images) / columns)
-    fig, axes = plt.subplots(figsize=(0.75 * columns, 0.75 * rows + 0.3))
+    size = min(0.75, 8 / columns)  # inches per image
+    fig, axes = plt.subplots(figsize=(size * columns, size * rows + 0.3))
     draw_images(axes, images, columns)
     axes.set_title(title)
     show(fig, alt=f"{title}. {alt}")
@@ -135,16 +140,16 @@ def show_images(images: Tensor, *, title: str, alt: str, columns: int = 10) -> N
 def show_rows(rows: Mapping[str, Tensor], *, title: str, alt: str) -> None:
     """Sets of images below each other, one row with its name for each: originals, copies, …"""
     longest = max(len(images) for images in rows.values())
-    fig, all_axes = plt.subplots(
-        len(rows), 1, figsize=(0.75 * longest, 0.8 * len(rows) + 0.3), squeeze=False
-    )
+    size = min(0.75, 8 / longest)  # inches per image
+    shape = (size * longest, (size + 0.1) * len(rows) + 0.4)
+    fig, all_axes = plt.subplots(len(rows), 1, figsize=shape, squeeze=False, layout="constrained")
     for axes, (name, images) in zip(all_axes[:, 0], rows.items(), strict=True):
         axes.imshow(mosaic(images, longest), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set_visible(False)
-    fig.suptitle(title, y=1.02)
+    fig.suptitle(title)
     show(fig, alt=f"{title}. {alt}")
 
 
@@ -161,7 +166,8 @@ def show_codes(
     maps: name -> codes (n, 2) and classes (n,).  With `prior`, circles hold 39, 86 and 99 % of
     N(0, I): radii of 1, 2 and 3 standard deviations.
     """
-    fig, all_axes = plt.subplots(1, len(maps), figsize=(6.2 * len(maps), 6), squeeze=False)
+    shape = (6 * len(maps), 6)
+    fig, all_axes = plt.subplots(1, len(maps), figsize=shape, squeeze=False, layout="constrained")
     for axes, (name, (z, y)) in zip(all_axes[0], maps.items(), strict=True):
         z, y = z.detach().cpu().numpy(), y.cpu().numpy()
         for c, color in enumerate(CLASS_COLORS):
@@ -170,12 +176,16 @@ def show_codes(
             if len(of_class):
                 label = class_names[c] if class_names[c] == str(c) else f"{c} {class_names[c]}"
                 box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": color, "alpha": 0.85}
-                axes.text(*np.median(of_class, axis=0), label, color=color, bbox=box, ha="center")
+                place = np.median(of_class, axis=0)
+                axes.text(*place, label, color=color, bbox=box, ha="center", zorder=3)
         if prior:
             for radius in (1, 2, 3):
-                axes.add_patch(plt.Circle((0, 0), radius, fill=False, color="black", ls="--"))
-        axes.set(title=name, xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
-    fig.suptitle(title)
+                circle = plt.Circle((0, 0), radius, fill=False, color="black", ls="--", lw=1.5)
+                axes.add_patch(circle).set_zorder(4)
+        axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+        axes.set_title(name if len(maps) > 1 else f"{title}\n{name}")
+    if len(maps) > 1:
+        fig.suptitle(title)
     show(fig, alt=f"{title}. {alt}")
 
 
@@ -200,10 +210,13 @@ def show_history(
     """Loss against epoch, for the curves named (or all), with horizontal reference lines."""
     fig, axes = plt.subplots(figsize=(7, 3.6))
     draw_curves(axes, history, list(curves or history.curves), unit)
-    for name, value in (lines or {}).items():
+    for value in (lines or {}).values():
         axes.axhline(value, color="#6B6B6B", lw=1)
-        at = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        axes.annotate(f"{name}: {value:.4g}", (1, value), xytext=(-4, 3), ha="right", **at)
+    middle = sum(axes.get_ylim()) / 2
+    for name, value in (lines or {}).items():  # written on the side where there is room
+        text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right"}
+        side = {"va": "top", "xytext": (-4, -3)} if value > middle else {"xytext": (-4, 3)}
+        axes.annotate(f"{name}: {value:.4g}", (1, value), **text, **side)
     axes.set_title(title)
     last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in history.curves.items())
     show(fig, alt=f"{title}. {alt} After epoch {len(history)}: {last}.")

@@ -13,11 +13,13 @@ import shutil
 import tempfile
 import threading
 import time
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
 import torchvision.datasets
+import torchvision.datasets.utils
 
 Name = Literal["MNIST", "FashionMNIST"]
 
@@ -39,6 +41,9 @@ SIZES = {
     "t10k-labels-idx1-ubyte": 8 + 10_000,
 }
 
+# No bars from torchvision: one given up for its silence would print into a later cell on waking.
+torchvision.datasets.utils.tqdm = partial(torchvision.datasets.utils.tqdm, disable=True)
+
 PATIENCE = 20.0  # seconds without a new byte after which a host is given up
 
 
@@ -56,7 +61,7 @@ def work_folder(name: Name, root: Path) -> Path:
     raw = root / name / "raw"
     try:
         raw.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
+        return Path(tempfile.mkdtemp(prefix=".download-", dir=raw))
     except OSError as error:
         raise PermissionError(
             f"{name} is not complete in {root}, and that folder cannot be written ({error}). Make "
@@ -116,7 +121,7 @@ def _download(name: Name, mirror: str, folder: Path) -> None:
             failure.append(error)
 
     thread = threading.Thread(target=download, daemon=True)
-    # torchvision's own progress bars and lines stay out of the notebook
+    # what torchvision prints stays out of the notebook
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         thread.start()
         bytes_seen, seen_at = 0, time.monotonic()

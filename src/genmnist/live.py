@@ -83,7 +83,7 @@ class LiveDisplay:
                 axes[0, 0].plot(partial[0], value, "o", mfc="white", mec=COLORS[i % 7])
         if frames:
             draw_images(axes[0, 1], frames[-1], columns=8)
-            axes[0, 1].set_title(f"samples after epoch {len(frames)}", fontsize=10)
+            axes[0, 1].set_title(f"after epoch {len(frames)}", fontsize=10)
         if not math.isnan(self.images_per_second):
             text += f", {self.images_per_second:,.0f} images/s"
         fig.suptitle(f"{self.title}: {text}")

@@ -58,7 +58,7 @@ def fit(
         TypeError: if `step` returns anything but named scalar tensors.
         FloatingPointError: as soon as a returned value is infinite or not a number.
     """
-    if not isinstance(epochs, int) or epochs < 0:
+    if not isinstance(epochs, (int, np.integer)) or epochs < 0:
         raise ValueError(f"epochs is {epochs!r}: it must be a whole number, 0 or more")
     if len(batches) == 0:
         raise ValueError("there are no batches to train on: the data set is empty")
@@ -69,10 +69,10 @@ def fit(
             started = time.perf_counter()
             means, images = _train_one_epoch(step, batches, epoch, live)
             with _random_state_untouched():
-                means |= validate() if validate else {}
+                validated = validate() if validate else {}
                 frame = _to_uint8(samples()) if samples else None
-            _stop_if_not_finite(means, f"at the end of epoch {epoch}")
-            for name, value in means.items():
+            _stop_if_not_finite(validated, f"after epoch {epoch}")
+            for name, value in _joined(means, validated).items():
                 history.curves.setdefault(name, []).append(float(value))
             if frame is not None:
                 history.frames.append(frame)
@@ -94,18 +94,26 @@ def _train_one_epoch(
     totals: dict[str, Tensor] = {}
     images = 0
     for number, batch in enumerate(batches, start=1):
-        batch = batch if isinstance(batch, tuple) else (batch,)
+        batch = batch if isinstance(batch, (tuple, list)) else (batch,)
         values = _checked(step(*batch))
         size = len(batch[0])
         images += size
         for name, value in values.items():
-            totals[name] = totals.get(name, 0) + value.detach() * size
+            totals[name] = totals.get(name, 0) + value.detach().float() * size
         # Reading a value makes the CPU wait for a GPU, so there it happens only now and then.
         if live.is_due() or all(total.device.type == "cpu" for total in totals.values()):
             means = {name: float(total) / images for name, total in totals.items()}
             _stop_if_not_finite(means, f"in epoch {epoch}, by batch {number} of {len(batches)}")
             live.progress(number / len(batches), images, means)
-    return {name: float(total) / images for name, total in totals.items()}, images
+    means = {name: float(total) / images for name, total in totals.items()}
+    _stop_if_not_finite(means, f"in epoch {epoch}")
+    return means, images
+
+
+def _joined(means: Mapping[str, float], validated: Mapping[str, float]) -> dict[str, float]:
+    if both := means.keys() & validated.keys():
+        raise ValueError(f"the step and validate() both return {sorted(both)}: rename one")
+    return {**means, **validated}
 
 
 def _checked(values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -174,7 +182,7 @@ def evaluate(values: Callable[..., Mapping[str, Tensor]], batches: BatchSource) 
     totals: dict[str, float] = {}
     images = 0
     for batch in batches:
-        batch = batch if isinstance(batch, tuple) else (batch,)
+        batch = batch if isinstance(batch, (tuple, list)) else (batch,)
         images += len(batch[0])
         for name, value in values(*batch).items():
             if value.shape != (len(batch[0]),):
@@ -182,7 +190,7 @@ def evaluate(values: Callable[..., Mapping[str, Tensor]], batches: BatchSource) 
                     f"{name!r} has shape {tuple(value.shape)}; one value for each of the "
                     f"{len(batch[0])} images is needed"
                 )
-            totals[name] = totals.get(name, 0.0) + value.double().sum().item()
+            totals[name] = totals.get(name, 0.0) + value.cpu().double().sum().item()
     return {name: total / images for name, total in totals.items()}
 
 
@@ -202,6 +210,13 @@ def default_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def device_name() -> str:
+    """The GPU's name, or the number of CPU cores: what a measured time belongs to."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores"
 
 
 def fast_mode() -> bool:
