@@ -5,6 +5,13 @@
     autoencoder  Encoder, Decoder, Autoencoder
     vae          VAE, its two terms and its likelihoods
     gan          Generator, Discriminator and their losses
+    judge        the fixed classifiers that score samples
+    evaluation   Fréchet distance, precision and recall, and other measures
+    modes        ring, grid and stacked digits, whose modes can be counted
+    scoreboard   one table for every model
+    calibration  known baselines that must come out to the printed digit
+    published    published numbers, each with its source
+    results      headline numbers of a full run
     training     fit, evaluate, budget, seeds and device
     checkpoint   Checkpoint and History: a run that was cut off goes on
     display      figures, messages, source listings

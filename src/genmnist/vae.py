@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -80,3 +81,89 @@ def gaussian_nll(x_hat: Tensor, x: Tensor, logvar: Tensor | float) -> Tensor:
     logvar = torch.as_tensor(logvar, dtype=x.dtype, device=x.device)
     nll = 0.5 * ((x - x_hat).square() * (-logvar).exp() + logvar + math.log(2 * math.pi))
     return nll.flatten(1).sum(dim=1)
+
+
+@torch.no_grad()
+def importance_weighted_log_likelihood(
+    model: VAE, x: Tensor, num_samples: int, *, chunk: int = 50
+) -> Tensor:
+    """log (1/k) sum_{i<=k} p(x | z_i) p(z_i) / q(z_i | x), z_i ~ q(z | x), in nats, per image.
+
+    A lower bound of log p(x) that grows with k and is the ELBO, without its closed-form KL, at
+    k = 1.  Draws go through the decoder `chunk` at a time, so memory does not grow with k.
+
+    Args:
+        x: (b, 1, h, w), binary.  Returns (b,).
+
+    Raises:
+        ValueError: if a pixel is grey, where the Bernoulli formula is no likelihood; if k < 1.
+
+    Burda et al. (2016).
+    """
+    return likelihood_curve(model, x, [num_samples], chunk=chunk)[0]
+
+
+@torch.no_grad()
+def likelihood_curve(model: VAE, x: Tensor, ks: Sequence[int], *, chunk: int = 50) -> Tensor:
+    """`importance_weighted_log_likelihood` at several growing k, from one set of draws.
+
+    Returns (len(ks), b).
+    """
+    require_binary(x)
+    if not ks or list(ks) != sorted(set(ks)) or ks[0] < 1:
+        raise ValueError(f"numbers of samples {list(ks)}: they must grow, from 1 or more")
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}: it must be at least 1")
+    mu, logvar = model.encode(x)  # (b, z)
+    total = torch.full((len(x),), -math.inf, device=x.device)  # log of the sum of weights so far
+    curve, drawn = [], 0
+    for k in ks:
+        while drawn < k:
+            n = min(chunk, k - drawn)
+            total = torch.logaddexp(total, _log_weights(model, x, mu, logvar, n).logsumexp(dim=0))
+            drawn += n
+        curve.append(total - math.log(k))
+    return torch.stack(curve)
+
+
+def _log_weights(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, n: int) -> Tensor:
+    """log p(x | z) + log p(z) - log q(z | x) for n draws of z.  -> (n, b)"""
+    z = reparameterize(mu.expand(n, *mu.shape), logvar.expand(n, *logvar.shape))  # (n, b, z)
+    logits = model.decode(z.flatten(0, 1))  # (n b, 1, h, w)
+    nll = bernoulli_nll(logits, x.expand(n, *x.shape).flatten(0, 1)).view(n, -1)
+    noise = (z - mu) * (-0.5 * logvar).exp()
+    # the constants of the two normal densities cancel
+    return -nll + 0.5 * (noise.square() + logvar - z.square()).sum(dim=2)
+
+
+@torch.no_grad()
+def negative_elbo(model: VAE, x: Tensor) -> Tensor:
+    """One-draw estimate of E_q[-log p(x | z)] + KL( q(z | x) || p(z) ) in nats, per image.
+
+    x: (b, 1, h, w), binary.  Returns (b,).  The draw belongs to the bound: decoding mu instead
+    gives a smaller number that bounds nothing.
+
+    Raises:
+        ValueError: if a pixel is grey.
+    """
+    require_binary(x)
+    logits, mu, logvar = model(x)
+    return bernoulli_nll(logits, x) + kl_to_standard_normal(mu, logvar)
+
+
+def active_units(mu: Tensor, *, threshold: float = 0.01) -> int:
+    """How many code dimensions say something about the image: Var_x( E[z_u | x] ) > threshold.
+
+    mu: (n, z), posterior means of many images.  Burda et al. (2016).
+    """
+    return int((mu.var(dim=0) > threshold).sum())
+
+
+def require_binary(x: Tensor) -> None:
+    """Raise a ValueError that names the first pixel that is neither 0 nor 1."""
+    grey = x[(x != 0) & (x != 1)]
+    if len(grey):
+        raise ValueError(
+            f"pixel value {grey[0].item():.4g}: a likelihood needs binary images, so binarize(x) "
+            "first. On grey pixels the same formula is a cross-entropy, and no likelihood"
+        )
