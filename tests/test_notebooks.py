@@ -1,0 +1,65 @@
+"""Every notebook runs twice in one folder, and the second run resumes the first.
+
+On drawn garments: so these runs see the other data set, by one changed name, and no network.  The
+notebooks as they stand are executed by nbmake.
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted(ROOT.glob("notebooks/0*.ipynb"))
+
+
+def execute(path, folder):
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if 'dataset = "MNIST"' in cell.source]
+    assert len(cells) == 1, "the data set is named in one place"
+    cells[0].source = cells[0].source.replace('"MNIST" ', '"FashionMNIST" ')
+    where = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, kernel_name="python3", timeout=300, resources=where).execute()
+    return notebook
+
+
+def outputs(notebook):
+    return [out for cell in notebook.cells for out in cell.get("outputs", [])]
+
+
+def printed(notebook):
+    texts = [out.get("text", "") or out.data.get("text/plain", "") for out in outputs(notebook)]
+    # the speed and the seconds differ from run to run
+    return re.sub(r"\d[\d,]* images/s|\bin \d+ s", "…", "\n".join(texts))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_a_notebook_runs_twice_in_one_folder_on_the_other_images(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "drawn")
+    monkeypatch.setenv("COURSE_FAST", "1")
+    monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
+    first, second = execute(path, path.parent), execute(path, path.parent)
+
+    assert "FAST MODE" in printed(first)
+    saved = [*tmp_path.rglob("*.pt")]
+    assert saved and not [*tmp_path.rglob("*.tmp")]
+    assert "from the checkpoint" not in printed(first)
+    assert printed(second).count("all from the checkpoint") == len(saved)
+
+    pictures = [out for out in outputs(first) if "image/png" in out.get("data", {})]
+    assert len(pictures) > 4
+    for picture in pictures:  # nobody can take drawn garments for Fashion-MNIST
+        assert "drawn garments" in picture.metadata["image/png"]["alt"]
+    assert printed(first).count("1 epochs …") == len(saved), "a live display is one output"
+    assert not [out for out in outputs(first) if out.get("name") == "stderr"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
+    code = "\n".join(c.source for c in nbformat.read(path, as_version=4).cells)
+    assert "loss.backward()" in code and ".zero_grad()" in code and "optimizer.step()" in code
+    files = [f for f in ROOT.glob("src/genmnist/*.py") if f.name != "judge.py"]  # the one exception
+    package = "".join(file.read_text("utf-8") for file in files)
+    assert "backward()" not in package
