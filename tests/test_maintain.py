@@ -10,12 +10,12 @@ import maintain
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """A copy of what is stamped and checked, which a test may spoil."""
-    for name in ("notebooks", "src/genmnist"):
+    for name in ("notebooks", "src/genmnist", "data/pictures"):
         shutil.copytree(
             maintain.ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    for name in ("README.md", "LICENSE"):
-        shutil.copy(maintain.ROOT / name, tmp_path)
+    for name in ("README.md", "LICENSE", "data/README.md"):
+        shutil.copy(maintain.ROOT / name, tmp_path / name)
     monkeypatch.setattr(maintain, "NOTEBOOKS", sorted(tmp_path.glob("notebooks/0*.ipynb")))
     monkeypatch.setattr(maintain, "PACKAGE", tmp_path / "src/genmnist/__init__.py")
     monkeypatch.setattr(maintain, "README", tmp_path / "README.md")
@@ -241,7 +241,7 @@ def test_a_full_run_keeps_old_headlines_and_replaces_those_that_it_measured(cour
     assert kept == {"A1": 3.0, "V1": 85.0}
     board = maintain.read_json(course / "data/scoreboard-MNIST.json")
     assert board == {**old, "rows": {**old["rows"], **new}}
-    assert "| V1 | 85.00 |" in maintain.README.read_text("utf-8")
+    assert "| V1: VAE, log-likelihood on MNIST | 85 |" in maintain.README.read_text("utf-8")
 
 
 def test_a_picture_that_is_not_in_the_notebook_is_found(course, monkeypatch):

@@ -10,8 +10,24 @@ from pathlib import Path
 
 from genmnist.published import PUBLISHED
 
-HEADLINES = ("A1", "A2", "A3", "A4", "A5", "V1", "V2", "V3", "V4", "V5",
-             "G1", "G2", "G3", "G4", "G5", "G6")  # fmt: skip
+HEADLINES = {
+    "A1": "autoencoder, 30 numbers per image",
+    "A2": "autoencoder, 2 numbers per image",
+    "A3": "denoising, noise 0.5",
+    "A4": "anomalies, one class against nine",
+    "A5": "MNIST recognised as foreign to Fashion-MNIST",
+    "V1": "VAE, log-likelihood on MNIST",
+    "V2": "VAE, active units",
+    "V3": "VAE, log-likelihood on Fashion-MNIST",
+    "V4": "conditional VAE, log-likelihood",
+    "V5": "autoencoder, Gaussian codes against a mixture",
+    "G1": "modes of the grid of 25",
+    "G2": "modes of stacked digits",
+    "G3": "GAN, sample quality",
+    "G4": "conditional GAN, train on samples and test on real",
+    "G5": "conditional GAN, label accuracy",
+    "G6": "Parzen window",
+}
 
 
 def record(
@@ -72,13 +88,14 @@ def table(results: Mapping[str, Mapping]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, entry in results.items():
-        spread = f" ± {entry['std']:.2f}" if entry["std"] is not None else ""
+        spread = f" ± {entry['std']:.2g}" if entry["std"] is not None else ""
         beside = "; ".join(
             f"{row.value:g} {row.what} ({row.source})" for row in PUBLISHED if row.headline == name
         )
         lines.append(
-            f"| {name} | {entry['value']:.2f}{spread} | {entry['unit']} | {entry['n']:,}, "
-            f"{entry['seeds']} | {entry['source']}, {entry['device']}, {entry['seconds']:.0f} s | "
+            f"| {name}: {HEADLINES[name]} | {entry['value']:.4g}{spread} | {entry['unit']} | "
+            f"{entry['n']:,}, {entry['seeds']} | "
+            f"{entry['source']}, {entry['device']}, {entry['seconds']:.0f} s | "
             f"{beside or '–'} |"
         )
     return "\n".join(lines)
