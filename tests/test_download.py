@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -427,11 +428,16 @@ def test_a_host_that_wakes_too_late_leaves_and_says_nothing(
 def test_the_stop_button_ends_a_download_and_leaves_nothing(serve, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "PATIENCE", 5.0)
     serve(silent_after_half_the_body)
+    # a shell starts background jobs with SIGINT ignored; a notebook's kernel listens to it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        load("MNIST", "train", root=tmp_path)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            load("MNIST", "train", root=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - started < 3
     assert_only(tmp_path, {})
 

@@ -186,7 +186,7 @@ def show_codes(
         axes.set_title(name if len(maps) > 1 else f"{title}\n{name}")
     if len(maps) > 1:
         fig.suptitle(title)
-    show(fig, alt=f"{title}. {alt}")
+    show(fig, alt=f"{title}: {', '.join(maps)}. {alt}")
 
 
 def latent_grid(side: int, extent: float) -> Tensor:
