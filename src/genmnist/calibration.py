@@ -98,7 +98,7 @@ def out_of_distribution(pair: Pair, other: Images) -> dict[str, float]:
 
 
 def denoising(pair: Pair, sigmas: Sequence[float] = (0.25, 0.5, 1.0)) -> dict[str, float]:
-    """Mean PSNR in dB over test images with noise N(0, sigma^2), clipped to [0, 1] or not.
+    """Mean PSNR in dB, and squared error per pixel, of test images with noise N(0, sigma^2).
 
     LMMSE: on clipped images the best affine map from noisy to clean, fitted to the first 30,000
     training images; on unclipped ones C (C + sigma^2 I)^-1 with the covariance C of all of them.
@@ -117,6 +117,8 @@ def denoising(pair: Pair, sigmas: Sequence[float] = (0.25, 0.5, 1.0)) -> dict[st
             f"noise {sigma}": psnr(clipped[1], test).mean().item(),
             f"noise {sigma}, LMMSE": _denoised(clipped, train, test),
             f"noise {sigma}, LMMSE unclipped": psnr(linear, test).mean().item(),
+            f"error of noise {sigma}": (clipped[1] - test).square().mean().item(),
+            f"error of noise {sigma}, LMMSE unclipped": (linear - test).square().mean().item(),
         }
     return found
 
@@ -226,6 +228,9 @@ EXPECTED: dict[str, dict[str, str]] = {
         "out of distribution, PCA-30": "95.9", "out of distribution, brightness": "87.7",
         "noise 0.25": "14.86", "noise 0.25, LMMSE": "21.72", "noise 0.25, LMMSE unclipped": "20.96",
         "noise 0.5": "9.38", "noise 0.5, LMMSE": "17.68", "noise 0.5, LMMSE unclipped": "17.67",
+        "error of noise 0.25": "0.03274", "error of noise 0.25, LMMSE unclipped": "0.00829",
+        "error of noise 0.5": "0.11565", "error of noise 0.5, LMMSE unclipped": "0.01774",
+        "error of noise 1.0": "0.25249", "error of noise 1.0, LMMSE unclipped": "0.03276",
         "noise 1.0": "5.98", "noise 1.0, LMMSE": "14.61", "noise 1.0, LMMSE unclipped": "15.01",
         "salt and pepper 30%": "8.42", "salt and pepper 30%, LMMSE": "17.56",
         "salt and pepper 50%": "6.20", "salt and pepper 50%, LMMSE": "15.49",
@@ -241,6 +246,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         **_classes("PCA-30", "90.50", "89.7 98.5 88.1 91.7 88.1 87.9 81.8 98.5 83.4 97.2"),
         **_classes("5-NN", "92.31", "91.9 98.9 89.7 94.2 90.7 91.3 83.1 98.6 88.0 96.7"),
         "out of distribution, PCA-30": "97.2", "out of distribution, brightness": "12.3",
+        "error of noise 0.5": "0.11762", "error of noise 0.5, LMMSE unclipped": "0.01800",
         "noise 0.5": "9.30", "noise 0.5, LMMSE": "17.56", "noise 0.5, LMMSE unclipped": "17.73",
         "salt and pepper 30%": "9.03", "salt and pepper 30%, LMMSE": "17.83",
         "salt and pepper 50%": "6.80", "salt and pepper 50%, LMMSE": "16.19",
@@ -251,6 +257,7 @@ EXPECTED: dict[str, dict[str, str]] = {
 }  # fmt: skip
 TOLERANCE = {
     "noise": NOISE,
+    "error": 0.0002,
     "salt": NOISE,
     "judge": ONE_IMAGE,
     "stacked": 0.0011,  # one standard deviation over draws
