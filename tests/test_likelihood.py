@@ -11,6 +11,7 @@ from genmnist.data import binarize
 from genmnist.vae import (
     VAE,
     active_units,
+    gaussian_nll,
     importance_weighted_log_likelihood,
     likelihood_curve,
     negative_elbo,
@@ -391,3 +392,45 @@ def test_binarizing_with_a_seed_repeats_itself_and_leaves_the_random_state_alone
 def test_binarizing_without_a_seed_draws_anew():
     x = torch.rand(4, 1, 28, 28)
     assert not torch.equal(binarize(x), binarize(x))
+
+
+class LinearGaussian:
+    """x = W z + b + noise, W with orthogonal columns: p(x) and p(z | x) are known exactly."""
+
+    def __init__(self, variance):
+        orthogonal = torch.linalg.qr(torch.randn(6, 2, dtype=torch.float64)).Q
+        self.w, self.variance = orthogonal * torch.tensor([2.0, 0.5]).double(), variance
+        self.b = torch.randn(6, dtype=torch.float64)
+
+    def encode(self, x):
+        precision = 1 + self.w.square().sum(dim=0) / self.variance
+        mu = (x.flatten(1) - self.b) @ self.w / self.variance / precision
+        return mu, (-precision.log()).expand_as(mu)
+
+    def decode(self, z):
+        return (z @ self.w.T + self.b).view(-1, 1, 2, 3)
+
+    def log_p(self, x):
+        covariance = self.w @ self.w.T + self.variance * torch.eye(6, dtype=torch.float64)
+        law = torch.distributions.MultivariateNormal(self.b, covariance)
+        return law.log_prob(x.flatten(1))
+
+
+@pytest.mark.parametrize("k", [1, 7])
+def test_with_the_true_posterior_of_a_linear_gaussian_model_every_draw_gives_p_of_x(k):
+    torch.manual_seed(0)
+    model, x = LinearGaussian(0.3), torch.randn(5, 1, 2, 3, dtype=torch.float64)
+    nll = lambda x_hat, x: gaussian_nll(x_hat, x, math.log(0.3))  # noqa: E731
+    estimate = importance_weighted_log_likelihood(model, x, k, chunk=3, nll=nll)
+    torch.testing.assert_close(estimate, model.log_p(x), atol=1e-5, rtol=0)
+
+
+def test_with_a_wrong_posterior_the_bound_closes_with_k():
+    torch.manual_seed(0)
+    model, x = LinearGaussian(0.3), torch.randn(5, 1, 2, 3, dtype=torch.float64)
+    true = model.encode
+    model.encode = lambda x: (true(x)[0] + 0.3, true(x)[1] + 0.5)  # shifted, and wider
+    nll = lambda x_hat, x: gaussian_nll(x_hat, x, math.log(0.3))  # noqa: E731
+    curve = likelihood_curve(model, x, [1, 20_000], chunk=5_000, nll=nll)
+    gap = (model.log_p(x) - curve).abs().mean(dim=1)
+    assert gap[1] < 0.02 < gap[0]

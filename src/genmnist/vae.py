@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genmnist.autoencoder import Decoder, Encoder
+
+Likelihood = Callable[[Tensor, Tensor], Tensor]  # what is decoded, x -> -log p(x | z), (b,)
 
 
 class VAE(nn.Module):
@@ -85,7 +87,7 @@ def gaussian_nll(x_hat: Tensor, x: Tensor, logvar: Tensor | float) -> Tensor:
 
 @torch.no_grad()
 def importance_weighted_log_likelihood(
-    model: VAE, x: Tensor, num_samples: int, *, chunk: int = 50
+    model: VAE, x: Tensor, num_samples: int, *, chunk: int = 50, nll: Likelihood = bernoulli_nll
 ) -> Tensor:
     """log (1/k) sum_{i<=k} p(x | z_i) p(z_i) / q(z_i | x), z_i ~ q(z | x), in nats, per image.
 
@@ -93,23 +95,27 @@ def importance_weighted_log_likelihood(
     k = 1.  Draws go through the decoder `chunk` at a time, so memory does not grow with k.
 
     Args:
-        x: (b, 1, h, w), binary.  Returns (b,).
+        x: (b, 1, h, w), binary unless another nll is given.  Returns (b,).
+        nll: -log p(x | z) from what the model decodes and x, one value per image.
 
     Raises:
         ValueError: if a pixel is grey, where the Bernoulli formula is no likelihood; if k < 1.
 
     Burda et al. (2016).
     """
-    return likelihood_curve(model, x, [num_samples], chunk=chunk)[0]
+    return likelihood_curve(model, x, [num_samples], chunk=chunk, nll=nll)[0]
 
 
 @torch.no_grad()
-def likelihood_curve(model: VAE, x: Tensor, ks: Sequence[int], *, chunk: int = 50) -> Tensor:
+def likelihood_curve(
+    model: VAE, x: Tensor, ks: Sequence[int], *, chunk: int = 50, nll: Likelihood = bernoulli_nll
+) -> Tensor:
     """`importance_weighted_log_likelihood` at several growing k, from one set of draws.
 
     Returns (len(ks), b).
     """
-    require_binary(x)
+    if nll is bernoulli_nll:
+        require_binary(x)
     if not ks or list(ks) != sorted(set(ks)) or ks[0] < 1:
         raise ValueError(f"numbers of samples {list(ks)}: they must grow, from 1 or more")
     if chunk < 1:
@@ -120,20 +126,23 @@ def likelihood_curve(model: VAE, x: Tensor, ks: Sequence[int], *, chunk: int = 5
     for k in ks:
         while drawn < k:
             n = min(chunk, k - drawn)
-            total = torch.logaddexp(total, _log_weights(model, x, mu, logvar, n).logsumexp(dim=0))
+            log_weights = _log_weights(model, x, mu, logvar, n, nll)  # (n, b)
+            total = torch.logaddexp(total, log_weights.logsumexp(dim=0))
             drawn += n
         curve.append(total - math.log(k))
     return torch.stack(curve)
 
 
-def _log_weights(model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, n: int) -> Tensor:
+def _log_weights(
+    model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, n: int, nll: Likelihood
+) -> Tensor:
     """log p(x | z) + log p(z) - log q(z | x) for n draws of z.  -> (n, b)"""
     z = reparameterize(mu.expand(n, *mu.shape), logvar.expand(n, *logvar.shape))  # (n, b, z)
-    logits = model.decode(z.flatten(0, 1))  # (n b, 1, h, w)
-    nll = bernoulli_nll(logits, x.expand(n, *x.shape).flatten(0, 1)).view(n, -1)
+    decoded = model.decode(z.flatten(0, 1))  # (n b, 1, h, w)
+    missed = nll(decoded, x.expand(n, *x.shape).flatten(0, 1)).view(n, -1)
     noise = (z - mu) * (-0.5 * logvar).exp()
     # the constants of the two normal densities cancel
-    return -nll + 0.5 * (noise.square() + logvar - z.square()).sum(dim=2)
+    return -missed + 0.5 * (noise.square() + logvar - z.square()).sum(dim=2)
 
 
 @torch.no_grad()
