@@ -63,3 +63,20 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
     files = [f for f in ROOT.glob("src/genmnist/*.py") if f.name != "judge.py"]  # the one exception
     package = "".join(file.read_text("utf-8") for file in files)
     assert "backward()" not in package
+
+
+@pytest.mark.parametrize(
+    ("notebook", "line"),
+    [
+        ("01_autoencoder", "loss = squared_error(autoencoder(x), x).mean()"),
+        ("02_vae", "loss = (nll + beta * kl).mean()"),
+        ("02_vae", "z = reparameterize(mu, logvar)"),
+        ("03_gan", "real_logits, fake_logits = discriminator(x), discriminator(fake.detach())"),
+        ("03_gan", "g_loss = generator_loss(discriminator(fake)).mean()"),
+    ],
+)
+def test_the_line_that_each_lesson_turns_on_is_as_it_is_taught(notebook, line):
+    """A lost detach or a flipped sign runs without an error, so the runs above would not see it."""
+    cells = nbformat.read(ROOT / f"notebooks/{notebook}.ipynb", as_version=4).cells
+    lines = [part.split("#")[0].strip() for c in cells for part in c.source.splitlines()]
+    assert line in lines
