@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,13 @@ import torch
 from torch import nn
 
 import genmnist
-from genmnist.checkpoint import Checkpoint, History, random_state, set_random_state
+from genmnist.checkpoint import (
+    Checkpoint,
+    History,
+    random_state,
+    run_file,
+    set_random_state,
+)
 from genmnist.data import Batches, Images
 from genmnist.training import fit, set_seed
 
@@ -585,3 +592,31 @@ def test_histories_are_equal_whatever_the_time_they_took():
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+class Plain(nn.Module):
+    def __init__(self, width=2):
+        super().__init__()
+        self.layer = nn.Linear(width, 1)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def test_a_run_file_tells_runs_apart_and_is_the_same_every_time():
+    def name(network, **changes):
+        settings = {"source": "MNIST", "seed": 0} | changes
+        return run_file("autoencoder, 2 numbers", network, **settings)
+
+    class Rewritten(Plain):
+        def forward(self, x):
+            return self.layer(x.tanh())
+
+    Rewritten.__name__ = "Plain"  # a learner who edits a class keeps its name
+    assert name(Plain()) == name(Plain())
+    assert re.fullmatch(r"autoencoder-2-numbers-MNIST-seed0-[0-9a-f]{8}\.pt", name(Plain()))
+    others = [name(Plain(3)), name(Rewritten()), name(Plain(), seed=1), name(Plain(), source="x")]
+    assert len({name(Plain()), *others}) == 5
+    # weights do not matter: a resumed run starts from fresh ones
+    torch.manual_seed(1)
+    assert name(Plain()) == name(Plain())

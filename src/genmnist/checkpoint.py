@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Stateful(Protocol):
@@ -175,3 +178,19 @@ def set_random_state(state: dict) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
     if torch.backends.mps.is_available() and state["mps"] is not None:
         torch.mps.set_rng_state(state["mps"])
+
+
+def run_file(name: str, *networks: nn.Module, source: str, seed: int) -> str:
+    """A file name for one run: its name, its images, its seed, and a fingerprint of its networks.
+
+    The fingerprint covers layers and methods, so a network that was rewritten starts a run of its
+    own, and does not meet the weights of another one.
+    """
+    digest = hashlib.sha256()
+    for network in networks:
+        digest.update(repr(network).encode())
+        for method in vars(type(network)).values():
+            if isinstance(method, FunctionType):
+                digest.update(method.__code__.co_code + repr(method.__code__.co_names).encode())
+    words = re.sub(r"[^A-Za-z0-9]+", "-", f"{name} {source}").strip("-")
+    return f"{words}-seed{seed}-{digest.hexdigest()[:8]}.pt"
