@@ -46,3 +46,27 @@ def test_all_three_models_have_the_same_decoder():
 def test_the_encoders_differ_only_in_their_last_layer():
     a, b = Encoder(16), VAE(16).encoder
     assert size(b) - size(a) == 16 * (64 * 7 * 7 + 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_are_those_of_the_images_and_change_the_outer_layers_only(channels):
+    autoencoder, grey = Autoencoder(5, width=8, channels=channels), Autoencoder(5, width=8)
+    x = torch.rand(3, channels, 28, 28)
+    assert autoencoder.encode(x).shape == (3, 5)
+    assert autoencoder(x).shape == x.shape
+    assert autoencoder(x).min() >= 0 and autoencoder(x).max() <= 1
+    # 4 x 4 kernels between a channel and each of 8, in and out, and a bias for each channel out
+    assert size(autoencoder) - size(grey) == (channels - 1) * (2 * 8 * 16 + 1)
+
+
+def test_an_image_of_other_channels_is_refused():
+    with pytest.raises(RuntimeError, match="channels"):
+        Autoencoder(5, channels=3)(torch.rand(2, 1, 28, 28))
+
+
+def test_every_channel_counts_for_the_code():
+    autoencoder, x = Autoencoder(5, channels=3), torch.rand(1, 3, 28, 28)
+    for channel in range(3):
+        changed = x.clone()
+        changed[:, channel] = 0
+        assert not torch.allclose(autoencoder.encode(changed), autoencoder.encode(x))

@@ -46,9 +46,33 @@ def test_mosaic_takes_bytes_and_floats_alike():
     np.testing.assert_allclose(mosaic(images, 2), mosaic(images.float() / 255, 2), atol=1e-6)
 
 
-def test_mosaic_says_which_shape_it_needs():
-    with pytest.raises(ValueError, match=r"\(4, 28, 28\).*\(n, 1, h, w\)"):
-        mosaic(torch.rand(4, 28, 28), 2)
+@pytest.mark.parametrize("shape", [(4, 28, 28), (4, 2, 28, 28), (4, 28, 28, 3)])
+def test_mosaic_says_which_shape_it_needs(shape):
+    with pytest.raises(ValueError, match=r"\(4, .*28\b.*\(n, 1, h, w\) or \(n, 3, h, w\)"):
+        mosaic(torch.rand(shape), 2)
+
+
+def test_a_mosaic_of_colour_images_keeps_their_colours():
+    images = torch.rand(5, 3, 2, 4)
+    sheet = mosaic(images, columns=2)
+    assert sheet.shape == (3 * 3 - 1, 2 * 5 - 1, 3)
+    for i, image in enumerate(images):
+        top, left = i // 2 * 3, i % 2 * 5
+        for channel in range(3):
+            part = sheet[top : top + 2, left : left + 4, channel]
+            np.testing.assert_allclose(part, image[channel], atol=1e-6)
+    assert (sheet[2] == 0.5).all() and (sheet[:, 4] == 0.5).all()
+    grey = mosaic(images[:, :1], 2)
+    np.testing.assert_array_equal(mosaic(images[:, :1].expand(5, 3, 2, 4), 2)[..., 1], grey)
+
+
+def test_colour_images_are_drawn_in_colour(shown):
+    red = torch.zeros(3, 3, 28, 28)
+    red[:, 0] = 1
+    display.show_images(red, title="T", alt="A.")
+    display.show_rows({"a": red, "grey": red[:, :1]}, title="T", alt="A.")
+    for data, _ in shown:
+        assert (picture(data) == [255, 0, 0]).all(axis=2).sum() > 1000
 
 
 def test_the_grid_reads_like_a_map():
@@ -69,7 +93,10 @@ def test_every_figure_is_white_and_carries_its_text(shown):
     show_history(history, title="T", unit="u", alt="A.", lines={"floor": 0.5})
     history.frames = [torch.zeros(4, 1, 28, 28, dtype=torch.uint8)] * 2
     display.show_over_epochs(history, title="T", alt="A.")
-    assert len(shown) == 5
+    words = {"title": "T", "alt": "A.", "xlabel": "x"}
+    display.show_curves({"c": ([1, 2], [3, 4])}, ylabel="y", **words)
+    display.show_histograms({"m": {"a": torch.rand(9)}}, **words)
+    assert len(shown) == 7
     for data, metadata in shown:
         alt = metadata["image/png"]["alt"]
         assert alt.startswith(("T. A.", "T: m. A.")) and data["text/plain"] == alt
@@ -77,6 +104,103 @@ def test_every_figure_is_white_and_carries_its_text(shown):
         corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
         assert (corners == 255).all(), "a dark page must not shine through"
     assert not plt.get_fignums(), "figures are closed"
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures themselves, before they become pictures."""
+    drawn = []
+    monkeypatch.setattr(display, "show", lambda fig, alt: drawn.append(fig))
+    yield drawn
+    plt.close("all")
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_curves_are_told_apart_without_colour_and_named(figures):
+    curves = {name: ([1, 2, 4], [i, i + 1, i + 3]) for i, name in enumerate("abcdefg")}
+    display.show_curves(curves, title="T", xlabel="x-axis", ylabel="y-axis", alt="A.")
+    (axes,) = figures[0].axes
+    for i, (name, line) in enumerate(zip(curves, axes.lines, strict=True)):
+        assert line.get_label() == name
+        assert [*line.get_xdata()] == [1, 2, 4] and [*line.get_ydata()] == [i, i + 1, i + 3]
+    assert len({line.get_marker() for line in axes.lines}) == 7
+    assert len({line.get_color() for line in axes.lines}) == 7
+    assert len({str(line._dash_pattern) for line in axes.lines}) == 7
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == list("abcdefg")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("x-axis", "y-axis", "T")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear") and not texts(axes)
+
+
+def test_reference_lines_lie_and_marks_stand_where_their_texts_say(figures):
+    display.show_curves(
+        {"c": ([2, 64], [1, 9])}, title="T", xlabel="x", ylabel="y", alt="A.",
+        lines={"floor": 1.25, "roof": 8}, marks={"zlib": 12.5},
+    )  # fmt: skip
+    (axes,) = figures[0].axes
+    _, floor, roof, zlib = axes.lines
+    assert [*floor.get_ydata()] == [1.25, 1.25] and [*roof.get_ydata()] == [8, 8]
+    assert [*zlib.get_xdata()] == [12.5, 12.5]
+    assert texts(axes) == ["floor: 1.25", "roof: 8", "zlib: 12.5"]
+    places = [text.xy for text in axes.texts]
+    assert [places[0][1], places[1][1], places[2][0]] == [1.25, 8, 12.5]
+    assert len(axes.get_legend().get_texts()) == 1, "reference lines are named where they stand"
+
+
+@pytest.mark.parametrize(("log_x", "log_y"), [(True, False), (False, True), (True, True)])
+def test_logarithmic_axes_have_plain_numbers(log_x, log_y, figures):
+    display.show_curves(
+        {"c": ([2, 4, 64], [0.5, 10, 100])}, title="T", xlabel="x", ylabel="y", alt="A.",
+        log_x=log_x, log_y=log_y,
+    )  # fmt: skip
+    (axes,) = figures[0].axes
+    figures[0].canvas.draw()
+    assert (axes.get_xscale() == "log", axes.get_yscale() == "log") == (log_x, log_y)
+    x, y = ([t.get_text() for t in a.get_ticklabels()] for a in (axes.xaxis, axes.yaxis))
+    if log_x:
+        assert {"2", "4", "64"} <= {*x}
+    if log_y:
+        assert {"1", "10", "100"} <= {*y}
+
+
+def heights(axes, group):
+    """The shares in the bins of a group, by its place in the panel."""
+    path = axes.patches[group].get_path()
+    edges = path.vertices[:, 0]
+    return {round(float(h), 6) for h in path.vertices[:, 1]} - {0.0}, edges.min(), edges.max()
+
+
+def test_histograms_show_shares_of_each_group_over_common_bins(figures):
+    normal, strange = torch.cat([torch.zeros(30), torch.full((10,), 49.0)]), torch.full((7,), 49.0)
+    panels = {"left": {"normal": normal, "strange": strange}, "right": {"normal": normal[:1]}}
+    display.show_histograms(panels, title="T", xlabel="score", alt="A.")
+    left, right = figures[0].axes
+    assert heights(left, 0) == ({0.75, 0.25}, 0, 49)
+    assert heights(left, 1) == ({1.0}, 0, 49)
+    assert [axes.get_title() for axes in (left, right)] == ["left", "right"]
+    assert {axes.get_xlabel() for axes in (left, right)} == {"score"}
+    assert {axes.get_ylabel() for axes in (left, right)} == {"share of images"}
+    assert [t.get_text() for t in left.get_legend().get_texts()] == ["normal", "strange"]
+    filled, outline = left.patches
+    assert filled.get_fill() and not outline.get_fill() and outline.get_linestyle() != "-"
+
+
+def test_a_histogram_reaches_from_the_least_to_the_greatest_value(figures):
+    values = torch.linspace(-0.1, 0.7, 999).double().requires_grad_()
+    display.show_histograms({"m": {"a": values}}, title="T", xlabel="x", alt="A.")
+    (axes,) = figures[0].axes
+    shares, low, high = heights(axes, 0)
+    assert (low, high) == (pytest.approx(-0.1), pytest.approx(0.7))
+    assert 0.9 / 60 < min(shares) <= max(shares) < 1.1 / 60, "even values, 60 even bins"
+
+
+@pytest.mark.parametrize("values", [torch.zeros(0), torch.ones(5), torch.arange(3)])
+def test_a_histogram_of_nothing_or_of_one_value_can_be_drawn(values, shown):
+    groups = {"some": values, "none": torch.zeros(0)}
+    display.show_histograms({"m": groups}, title="T", xlabel="x", alt="A.")
+    assert shown[0][1]["image/png"]["alt"] == "T: m. A."
 
 
 def test_the_history_plot_says_where_it_ended(shown):

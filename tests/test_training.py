@@ -22,6 +22,7 @@ from genmnist.training import (
     evaluate,
     fast_mode,
     fit,
+    go_further,
     run_folder,
     set_seed,
 )
@@ -609,6 +610,18 @@ def test_fast_mode_without_the_variable_is_for_tests_only(monkeypatch):
     assert fast_mode() is True
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     assert fast_mode() is False
+
+
+@pytest.mark.parametrize(
+    "fast, further, runs",
+    [("0", None, False), ("0", "0", False), ("0", "", False), ("0", "1", True), ("1", "0", True)],
+)
+def test_the_last_sections_run_in_fast_mode_or_where_asked_for(fast, further, runs, monkeypatch):
+    monkeypatch.setenv("COURSE_FAST", fast)
+    monkeypatch.delenv("COURSE_FURTHER", raising=False)
+    if further is not None:
+        monkeypatch.setenv("COURSE_FURTHER", further)
+    assert go_further() is runs
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 
 class Encoder(nn.Module):
-    """Image to a vector of numbers.  (b, 1, 28, 28) -> (b, out_dim)"""
+    """Image to a vector of numbers.  (b, c, 28, 28) -> (b, out_dim), c = 1 for grey images"""
 
-    def __init__(self, out_dim: int, *, width: int = 32) -> None:
+    def __init__(self, out_dim: int, *, width: int = 32, channels: int = 1) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.Conv2d(1, width, 4, stride=2, padding=1),  # (b, w, 14, 14)
+            nn.Conv2d(channels, width, 4, stride=2, padding=1),  # (b, w, 14, 14)
             nn.SiLU(),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # (b, 2w, 7, 7)
             nn.SiLU(),
@@ -24,9 +24,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Code to pixel logits; their sigmoid is an image.  (b, z) -> (b, 1, 28, 28)"""
+    """Code to pixel logits; their sigmoid is an image.  (b, z) -> (b, c, 28, 28)"""
 
-    def __init__(self, latent_dim: int, *, width: int = 32) -> None:
+    def __init__(self, latent_dim: int, *, width: int = 32, channels: int = 1) -> None:
         super().__init__()
         self.net = nn.Sequential(
             nn.Linear(latent_dim, 2 * width * 7 * 7),  # (b, 2w 7 7)
@@ -34,7 +34,7 @@ class Decoder(nn.Module):
             nn.SiLU(),
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),  # (b, w, 14, 14)
             nn.SiLU(),
-            nn.ConvTranspose2d(width, 1, 4, stride=2, padding=1),  # (b, 1, 28, 28)
+            nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),  # (b, c, 28, 28)
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -42,12 +42,12 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """x -> code z -> x_hat in [0, 1], both images (b, 1, 28, 28), the code (b, z)."""
+    """x -> code z -> x_hat in [0, 1], both images (b, c, 28, 28), the code (b, z)."""
 
-    def __init__(self, latent_dim: int, *, width: int = 32) -> None:
+    def __init__(self, latent_dim: int, *, width: int = 32, channels: int = 1) -> None:
         super().__init__()
-        self.encoder = Encoder(latent_dim, width=width)
-        self.decoder = Decoder(latent_dim, width=width)
+        self.encoder = Encoder(latent_dim, width=width, channels=channels)
+        self.decoder = Decoder(latent_dim, width=width, channels=channels)
 
     def encode(self, x: Tensor) -> Tensor:
         return self.encoder(x)

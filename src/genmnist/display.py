@@ -61,8 +61,10 @@ def show(fig: Figure, *, alt: str) -> None:
 def as_png(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     drawn, small = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, format="png", dpi=100, facecolor="white", bbox_inches="tight")
-    # 256 colours do for any figure here, and a stored notebook is half the size
-    picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(drawn).convert("RGB")
+    # so few colours do for any figure here, and a stored notebook is a third of the size
+    grey = np.ptp(np.asarray(picture), axis=2).max() == 0
+    picture = picture.quantize(24 if grey else 64, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     png = base64.b64encode(small.getvalue()).decode()
     return {"image/png": png, "text/plain": alt}, {"image/png": {"alt": alt}}
@@ -107,19 +109,22 @@ def show_summary(model: nn.Module, input_shape: Sequence[int]) -> None:
 def mosaic(images: Tensor, columns: int) -> np.ndarray:
     """Images side by side, row by row, on one sheet with grey lines between.
 
-    images: (n, 1, h, w) in [0, 1] or uint8.  Returns (rows (h + 1) - 1, columns (w + 1) - 1).
+    images: (n, c, h, w) in [0, 1] or uint8, c = 1 for grey and 3 for colour images.
+    Returns (rows (h + 1) - 1, columns (w + 1) - 1), and a last axis of 3 for colour.
     """
-    if images.dim() != 4 or images.shape[1] != 1:
-        raise ValueError(f"images have shape {tuple(images.shape)}; (n, 1, h, w) is needed")
+    if images.dim() != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}; (n, 1, h, w) or (n, 3, h, w) is needed"
+        )
     images = images.detach().cpu()
     images = images / 255 if images.dtype == torch.uint8 else images.float().clamp(0, 1)
-    n, _, h, w = images.shape
+    n, c, h, w = images.shape
     rows = math.ceil(n / columns)
-    sheet = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1), 0.5)
-    for i, image in enumerate(images[:, 0].numpy()):
+    sheet = np.full((rows * (h + 1) - 1, columns * (w + 1) - 1, c), 0.5)
+    for i, image in enumerate(images.movedim(1, 3).numpy()):
         top, left = i // columns * (h + 1), i % columns * (w + 1)
         sheet[top : top + h, left : left + w] = image
-    return sheet
+    return sheet if c == 3 else sheet[..., 0]
 
 
 def draw_images(axes: Axes, images: Tensor, columns: int) -> None:
@@ -164,7 +169,7 @@ def show_codes(
     """Two-dimensional codes, each drawn as the digit of its class, one panel for each map.
 
     maps: name -> codes (n, 2) and classes (n,).  With `prior`, circles hold 39, 86 and 99 % of
-    N(0, I): radii of 1, 2 and 3 standard deviations.
+    N(0, I): radii of 1, 2 and 3 standard deviations.  The axes end at the 1st and 99th percentile.
     """
     shape = (6 * len(maps), 6)
     fig, all_axes = plt.subplots(1, len(maps), figsize=shape, squeeze=False, layout="constrained")
@@ -183,6 +188,12 @@ def show_codes(
                 circle = plt.Circle((0, 0), radius, fill=False, color="black", ls="--", lw=1.5)
                 axes.add_patch(circle).set_zorder(4)
         axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+        if len(z):  # a few far points would make the rest a blot
+            low, high = np.quantile(z, (0.01, 0.99), axis=0)
+            low, high = (np.minimum(low, -3.2), np.maximum(high, 3.2)) if prior else (low, high)
+            margin = 0.05 * (high - low).max()
+            axes.set(xlim=(low[0] - margin, high[0] + margin))
+            axes.set(ylim=(low[1] - margin, high[1] + margin))
         axes.set_title(name if len(maps) > 1 else f"{title}\n{name}")
     if len(maps) > 1:
         fig.suptitle(title)
@@ -243,3 +254,75 @@ def show_over_epochs(history: History, *, title: str, alt: str, count: int = 6) 
     chosen = sorted({round(float(e)) for e in np.geomspace(1, last, min(count, last))})
     rows = {f"epoch {epoch}": history.frames[epoch - 1][:12] for epoch in chosen}
     show_rows(rows, title=title, alt=alt)
+
+
+def show_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    lines: Mapping[str, float] | None = None,
+    marks: Mapping[str, float] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+) -> None:
+    """Curves (x, y) by name, each with colour, dashes and marker of its own.
+
+    `lines` are horizontal and `marks` vertical reference lines, written where they stand.
+    """
+    fig, axes = plt.subplots(figsize=(7, 3.8))
+    for i, (name, (x, y)) in enumerate(curves.items()):
+        marker = "osD^vPX"[i % 7]
+        axes.plot(x, y, label=name, color=COLORS[i % 7], ls=DASHES[i % 7], marker=marker, ms=5)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if log_x:
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
+    if log_y:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+    for name, value in (lines or {}).items():
+        axes.axhline(value, color="#6B6B6B", lw=1)
+        text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        axes.annotate(f"{name}: {value:.4g}", (0, value), xytext=(4, 3), **text)
+    for name, value in (marks or {}).items():
+        axes.axvline(value, color="#6B6B6B", lw=1)
+        text = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate(
+            f"{name}: {value:.4g}", (value, 1), rotation=90, va="top", ha="right",
+            xytext=(-3, -4), **text,
+        )  # fmt: skip
+    axes.grid(alpha=0.3)
+    axes.legend()
+    axes.set_title(title)
+    show(fig, alt=f"{title}. {alt}")
+
+
+def show_histograms(
+    panels: Mapping[str, Mapping[str, Tensor]], *, title: str, xlabel: str, alt: str
+) -> None:
+    """Histograms of values by group, one panel for each name, as shares of the group.
+
+    The first group of a panel is filled, the others are outlines with dashes of their own.
+    """
+    shape = (4.2 * len(panels) + 0.5, 3.2)
+    fig, all_axes = plt.subplots(1, len(panels), figsize=shape, squeeze=False, layout="constrained")
+    for axes, (name, groups) in zip(all_axes[0], panels.items(), strict=True):
+        everything = torch.cat([v.detach().flatten().cpu().float() for v in groups.values()])
+        ends = (everything.min(), everything.max()) if len(everything) else (0, 1)
+        low, high = map(float, ends)
+        bins = np.linspace(low, high, 60)
+        for i, (group, values) in enumerate(groups.items()):
+            values = values.detach().flatten().cpu().float().numpy()
+            share = {"weights": np.full(len(values), 1 / max(len(values), 1))}
+            style = {"color": COLORS[i % 7], "ls": DASHES[i % 7], "histtype": "step", "lw": 1.8}
+            if i == 0:
+                style = {"color": "#9AC7E0", "histtype": "stepfilled"}
+            axes.hist(values, bins=bins, label=group, **share, **style)
+        axes.set(xlabel=xlabel, ylabel="share of images", title=name)
+        axes.legend()
+    fig.suptitle(title)
+    show(fig, alt=f"{title}: {', '.join(panels)}. {alt}")

@@ -37,7 +37,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     _check_features(a, b)
     if min(len(a), len(b)) <= a.shape[1]:
         raise ValueError(f"{a.shape[1]} features need more samples than {len(a)} and {len(b)}")
-    a, b = a.double().cpu(), b.double().cpu()
+    a, b = a.cpu().double(), b.cpu().double()  # Apple's GPUs have no double precision
     cov_a, cov_b = a.T.cov(), b.T.cov()  # (d, d)
     # cov_a cov_b is similar to a positive semi-definite matrix: its eigenvalues are real, >= 0
     cross = torch.linalg.eigvals(cov_a @ cov_b).real.clamp(min=0).sqrt().sum()
@@ -146,7 +146,7 @@ def inception_score(logits: Tensor) -> float:
     """
     if logits.dim() != 2 or len(logits) == 0:
         raise ValueError(f"logits have shape {tuple(logits.shape)}; (n, c) is needed, n > 0")
-    log_p = logits.double().log_softmax(dim=1)
+    log_p = logits.cpu().double().log_softmax(dim=1)
     log_marginal = log_p.logsumexp(dim=0) - math.log(len(log_p))
     return float((log_p.exp() * (log_p - log_marginal)).sum(dim=1).mean().exp())
 

@@ -59,7 +59,7 @@ class LiveDisplay:
         """At the end: the whole run in one picture, or a last line in a terminal."""
         done = len(self.history)
         if not message:
-            message = f"{done} epochs in {_duration(sum(self.history.seconds))}"
+            message = f"{done} epoch{'s' * (done != 1)} in {_duration(sum(self.history.seconds))}"
             if done and done == self.resumed_after:
                 message += ", all from the checkpoint"
             elif self.resumed_after:

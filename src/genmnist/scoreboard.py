@@ -125,7 +125,7 @@ def reference_rows(train: Images, real: RealImages) -> dict[str, dict[str, float
 def _pca_gaussian(x: Tensor, n: int, generator: torch.Generator, k: int = 30) -> Tensor:
     """n draws from N(mean, covariance of the k first components).  (m, d) -> (n, d)"""
     mean = x.mean(dim=0)
-    variance, directions = torch.linalg.eigh((x - mean).T.cov().double().cpu())
+    variance, directions = torch.linalg.eigh((x - mean).T.cov().cpu().double())
     scaled = (directions[:, -k:] * variance[-k:].clamp(min=0).sqrt()).float().to(x.device)
     return mean + torch.randn(n, k, generator=generator).to(x.device) @ scaled.T
 

@@ -225,6 +225,11 @@ def fast_mode() -> bool:
     return os.environ.get("COURSE_FAST", default) not in ("", "0")
 
 
+def go_further() -> bool:
+    """Whether the optional last sections run: in fast mode, or with COURSE_FURTHER=1."""
+    return fast_mode() or os.environ.get("COURSE_FURTHER", "") not in ("", "0")
+
+
 def budget(*, gpu: Number, cpu: Number, fast: Number, unit: str = "epochs") -> Number:
     """The size of a run: `fast` in fast mode, else `gpu` or `cpu` by device; prints its choice."""
     if fast_mode():
