@@ -1,6 +1,7 @@
 """For maintainers: everything that readers of the course never need.
 
 python src/maintain.py run [NOTEBOOK ...]          execute in full, on real data; save the outputs
+python src/maintain.py seeds [NOTEBOOK ...]        the same with two more seeds: mean and deviation
 python src/maintain.py stamp [OWNER/NAME [BRANCH]] write the repository's name wherever it stands
 python src/maintain.py check                       what can be checked without running anything
 python src/maintain.py bench                       our loop against the usual tutorial loop
@@ -33,6 +34,7 @@ RESULTS_TABLE = re.compile(r"(<!-- results -->)\n.*?(<!-- end of results -->)", 
 MAX_BYTES = 1_000_000  # GitHub stops showing much larger notebooks
 MACHINE_PATH = re.compile(r"/(?:home|root|Users|work|tmp|var|mnt)/[\w.]|[A-Z]:\\\\?Users")
 STAMP = re.compile(r'^STAMPED_REPO, STAMPED_REF = "(.*)", "(.*)"$', re.MULTILINE)
+SEED = re.compile(r"^seed = 0\b", re.MULTILINE)
 CONSTANTS = re.compile(r'^REPOSITORY = "(.*)"\nBRANCH = "(.*)"$', re.MULTILINE)
 
 
@@ -67,7 +69,8 @@ def run(paths: list[Path]) -> None:
     That is their outputs, the README's pictures, the scoreboard and the headline numbers.
     """
     with tempfile.TemporaryDirectory(prefix="course-runs-") as runs:
-        os.environ |= {"COURSE_FAST": "0", "COURSE_DATA": "mnist", "COURSE_RUNS": runs}
+        os.environ |= {"COURSE_FAST": "0", "COURSE_DATA": "mnist", "COURSE_RUNS": runs,
+                       "COURSE_FURTHER": "1"}  # fmt: skip
         for path in paths:
             print(f"{path.name} …", flush=True)
             notebook, seconds = execute(path)
@@ -86,6 +89,39 @@ def run(paths: list[Path]) -> None:
             keep_measurements(Path(runs))
             size = path.stat().st_size / 1000
             print(f"{path.name}: {seconds:.0f} s, {size:.0f} kB", flush=True)
+
+
+def seeds(paths: list[Path], others: tuple[int, ...] = (1, 2)) -> None:
+    """Run notebooks again with other seeds; write mean and deviation of their headline numbers.
+
+    The stored outputs stay those of seed 0.  Optional sections are left out.
+    """
+    import statistics
+
+    found = [read_json(RESULTS)]
+    for seed in others:
+        with tempfile.TemporaryDirectory(prefix="course-runs-") as runs:
+            os.environ |= {"COURSE_FAST": "0", "COURSE_DATA": "mnist", "COURSE_RUNS": runs,
+                           "COURSE_FURTHER": "0"}  # fmt: skip
+            for path in paths:
+                print(f"{path.name}, seed {seed} …", flush=True)
+                execute(path, seed=seed)
+            found.append(read_json(Path(runs) / "results.json"))
+    results = dict(found[0])
+    if missing := found[-1].keys() - found[0].keys():
+        sys.exit(f"{', '.join(sorted(missing))} have no stored result: `src/maintain.py run` first")
+    for name in found[-1]:
+        entries = [one[name] for one in found]
+        values = [entry["value"] for entry in entries]
+        results[name] = found[0][name] | {
+            "value": statistics.mean(values),
+            "std": statistics.stdev(values),
+            "seeds": len(values),
+            "detail": {k: statistics.mean(entry["detail"][k] for entry in entries)
+                       for k in found[0][name]["detail"]},
+        }  # fmt: skip
+    write_json(results, RESULTS)
+    README.write_text(with_results(README.read_text("utf-8")), "utf-8")
 
 
 def keep_measurements(runs: Path) -> None:
@@ -116,11 +152,16 @@ def with_results(readme: str) -> str:
     )
 
 
-def execute(path: Path) -> tuple[NotebookNode, float]:
+def execute(path: Path, *, seed: int = 0) -> tuple[NotebookNode, float]:
     """The executed notebook and the seconds it took."""
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
+    if seed:
+        cells = [cell for cell in code_cells(notebook) if SEED.search(cell.source)]
+        if len(cells) != 1:
+            sys.exit(f"{path.name}: {len(cells)} cells set the seed, not 1")
+        cells[0].source = SEED.sub(f"seed = {seed}", cells[0].source)
     started = time.perf_counter()
     NotebookClient(
         notebook,
@@ -140,6 +181,13 @@ def clean(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         for key in ("execution", "collapsed", "scrolled", "outputId", "colab"):
             cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not is_widget(output)]
+
+
+def is_widget(output: NotebookNode) -> bool:
+    """A slider: a stored notebook cannot show one, and the same images stand above it."""
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def picture(notebook: NotebookNode) -> bytes:
@@ -295,7 +343,7 @@ def check_output(output: NotebookNode) -> list[str]:
     if output.get("name") == "stderr":
         problems.append(f"wrote to stderr: {output.text[:80]!r}")
     data = output.get("data", {})
-    if "application/vnd.jupyter.widget-view+json" in data:
+    if is_widget(output):
         problems.append("shows a widget, which a stored notebook cannot")
     texts = [output.get("text", ""), *(v for k, v in data.items() if k.startswith("text/"))]
     for text in texts:
@@ -495,6 +543,8 @@ def main(words: list[str]) -> None:
     match words:
         case ["run", *names]:
             run([path for path in NOTEBOOKS if not names or path.stem in map(_stem, names)])
+        case ["seeds", *names]:
+            seeds([path for path in NOTEBOOKS if not names or path.stem in map(_stem, names)])
         case ["stamp", *names] if len(names) <= 2:
             stamp(*names, *[None] * (2 - len(names)))
         case ["check"]:

@@ -277,10 +277,60 @@ def test_a_reduced_run_is_not_saved(course, monkeypatch):
     assert path.read_bytes() == before
 
 
+def test_more_seeds_give_mean_and_deviation_and_leave_other_headlines_alone(course, monkeypatch):
+    from genmnist.results import read, record
+
+    run = {"unit": "dB", "n": 1, "source": "MNIST", "device": "CPU", "seconds": 1}
+    results = course / "data/results.json"
+    monkeypatch.setattr(maintain, "RESULTS", results)
+    monkeypatch.setattr(maintain.os, "environ", dict(maintain.os.environ))
+    record(results, "A3", 20.0, **run, detail={"FashionMNIST": 19.0})
+    record(results, "V1", 85.0, **run)
+    seen = []
+
+    def execute(path, *, seed):
+        seen.append(seed)
+        runs = maintain.Path(maintain.os.environ["COURSE_RUNS"])
+        record(runs / "results.json", "A3", 20.0 + seed, **run, detail={"FashionMNIST": 19 + seed})
+
+    monkeypatch.setattr(maintain, "execute", execute)
+    maintain.seeds([maintain.NOTEBOOKS[0]])
+    found = read(results)
+    assert seen == [1, 2]
+    assert found["A3"] | {"seconds": 0} == found["A3"] | {
+        "value": 21.0, "std": 1.0, "seeds": 3, "detail": {"FashionMNIST": 20.0}, "seconds": 0,
+    }  # fmt: skip
+    assert (found["V1"]["value"], found["V1"]["seeds"]) == (85.0, 1)
+    assert "| 21 ± 1; FashionMNIST 20 |" in maintain.README.read_text("utf-8")
+
+
+def test_a_seed_is_set_in_one_place(tmp_path, monkeypatch):
+    path = tmp_path / "a.ipynb"
+    monkeypatch.setattr("nbclient.NotebookClient.execute", lambda self: None)
+    nbformat.write(new_notebook(cells=[new_code_cell("seed = 0    # why\nseeds = 0")]), path)
+    notebook, _ = maintain.execute(path, seed=2)
+    assert notebook.cells[0].source == "seed = 2    # why\nseeds = 0"
+    nbformat.write(new_notebook(cells=[new_code_cell("seed = 3")]), path)
+    with pytest.raises(SystemExit, match="0 cells set the seed"):
+        maintain.execute(path, seed=2)
+
+
+def test_sliders_are_dropped_and_the_line_beside_them_is_kept():
+    notebook = good()
+    slider = {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "interactive(…)"}
+    notebook.cells[1].outputs.append(new_output("display_data", slider))
+    assert "shows a widget" in problems(notebook)
+    maintain.clean(notebook)
+    assert problems(notebook) == ""
+    assert len(notebook.cells[1].outputs) == 2
+
+
 def test_every_source_file_has_its_line_in_the_readme():
     readme = maintain.README.read_text("utf-8")
     files = [*maintain.ROOT.glob("src/*.py"), *maintain.ROOT.glob("src/genmnist/*.py")]
     names = [str(f.relative_to(maintain.ROOT)) for f in files if f.name != "__init__.py"]
+    names += [f"{f.parent.relative_to(maintain.ROOT)}/" for f in
+              maintain.ROOT.glob("src/genmnist/*/__init__.py")]  # fmt: skip
     assert [name for name in names if f"`{name}`" not in readme] == []
 
 

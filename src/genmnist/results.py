@@ -92,8 +92,9 @@ def table(results: Mapping[str, Mapping]) -> str:
         beside = "; ".join(
             f"{row.value:g} {row.what} ({row.source})" for row in PUBLISHED if row.headline == name
         )
+        more = "".join(f"; {k} {v:.4g}" for k, v in entry["detail"].items())
         lines.append(
-            f"| {name}: {HEADLINES[name]} | {entry['value']:.4g}{spread} | {entry['unit']} | "
+            f"| {name}: {HEADLINES[name]} | {entry['value']:.4g}{spread}{more} | {entry['unit']} | "
             f"{entry['n']:,}, {entry['seeds']} | "
             f"{entry['source']}, {entry['device']}, {entry['seconds']:.0f} s | "
             f"{beside or '–'} |"
