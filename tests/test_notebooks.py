@@ -51,8 +51,10 @@ def test_a_notebook_runs_twice_in_one_folder_on_the_other_images(path, tmp_path,
     pictures = [out for out in outputs(first) if "image/png" in out.get("data", {})]
     assert len(pictures) > 4
     for picture in pictures:  # nobody can take drawn garments for Fashion-MNIST
-        assert "drawn garments" in picture.metadata["image/png"]["alt"]
-    assert printed(first).count("1 epochs …") == len(saved), "a live display is one output"
+        alt = picture.metadata["image/png"]["alt"]
+        assert "drawn garments" in alt or "drawn digits" in alt
+    # a live display is one output; what takes seconds only is trained without a checkpoint
+    assert printed(first).count("epoch …") + printed(first).count("epochs …") >= len(saved)
     assert not [out for out in outputs(first) if out.get("name") == "stderr"]
 
 
@@ -68,7 +70,7 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
 @pytest.mark.parametrize(
     ("notebook", "line"),
     [
-        ("01_autoencoder", "loss = squared_error(autoencoder(x), x).mean()"),
+        ("01_autoencoder", "loss = squared_error(autoencoder(seen), x).mean()"),
         ("02_vae", "loss = (nll + beta * kl).mean()"),
         ("02_vae", "z = reparameterize(mu, logvar)"),
         ("03_gan", "real_logits, fake_logits = discriminator(x), discriminator(fake.detach())"),
