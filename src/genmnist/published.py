@@ -1,8 +1,8 @@
 """Published numbers, each with its source, to stand beside ours.
 
 Only numbers that were read in the paper's own text or table, or in the code or README of a public
-repository, are here; `measured` rows were computed by us on the official files.  Beside the numbers
-stand their units and protocols, because most of them can be compared within a row only.
+repository, are here, and baselines that `calibration.py` computes on the official files.  Beside
+them stand their units and protocols, because most of them can be compared within a row only.
 """
 
 from __future__ import annotations
