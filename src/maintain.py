@@ -127,9 +127,9 @@ def seeds(paths: list[Path], others: tuple[int, ...] = (1, 2)) -> None:
 def keep_measurements(runs: Path) -> None:
     """Take over the scoreboard and the headline numbers, and renew the README's table."""
     for new in runs.glob("scoreboard-*.json"):
-        # a run of one notebook has only its own rows
+        # a run of one notebook has only its own rows; those of the others follow them
         board, kept = read_json(new), read_json(ROOT / "data" / new.name)
-        board["rows"] = kept.get("rows", {}) | board["rows"]
+        board["rows"] |= {k: v for k, v in kept.get("rows", {}).items() if k not in board["rows"]}
         write_json(board, ROOT / "data" / new.name)
     write_json(read_json(RESULTS) | read_json(runs / "results.json"), RESULTS)
     README.write_text(with_results(README.read_text("utf-8")), "utf-8")

@@ -241,6 +241,7 @@ def test_a_full_run_keeps_old_headlines_and_replaces_those_that_it_measured(cour
     assert kept == {"A1": 3.0, "V1": 85.0}
     board = maintain.read_json(course / "data/scoreboard-MNIST.json")
     assert board == {**old, "rows": {**old["rows"], **new}}
+    assert list(board["rows"]) == ["b", "a"], "the rows of this run come first"
     assert "| V1: VAE, log-likelihood on MNIST | 85 |" in maintain.README.read_text("utf-8")
 
 
