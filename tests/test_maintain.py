@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import nbformat
@@ -264,6 +265,20 @@ def test_the_picture_for_the_readme_is_the_last_of_the_tagged_cell():
         new_output("display_data", {"image/png": "bGFzdA=="}),
     ]
     assert maintain.picture(notebook) == b"last"
+
+
+@pytest.mark.parametrize("path", maintain.NOTEBOOKS, ids=lambda path: path.name)
+def test_the_picture_for_the_readme_shows_what_a_model_made(path):
+    """Real images that stood last in the tagged cell were once shown as samples."""
+    cells = nbformat.read(path, as_version=4).cells
+    tagged = [cell for cell in cells if "readme" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    alt = [
+        o.metadata["image/png"]["alt"]
+        for o in tagged[0].outputs
+        if "image/png" in o.get("metadata", {})
+    ][-1]
+    assert re.search("decoded|Samples", alt) and not alt.startswith("Real")
 
 
 def test_a_reduced_run_is_not_saved(course, monkeypatch):
