@@ -1,7 +1,7 @@
 """For maintainers: everything that readers of the course never need.
 
 python src/maintain.py run [NOTEBOOK ...]          execute in full, on real data; save the outputs
-python src/maintain.py seeds [NOTEBOOK ...]        the same with two more seeds: mean and deviation
+python src/maintain.py seeds [NOTEBOOK ...]        two more seeds, for mean and deviation
 python src/maintain.py stamp [OWNER/NAME [BRANCH]] write the repository's name wherever it stands
 python src/maintain.py check                       what can be checked without running anything
 python src/maintain.py bench                       our loop against the usual tutorial loop
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,7 @@ PACKAGE = ROOT / "src/genmnist/__init__.py"
 README = ROOT / "README.md"
 PICTURES = ROOT / "data/pictures"  # for the README, out of the notebooks' own outputs
 RESULTS = ROOT / "data/results.json"
+SEEDS = ROOT / "data/seeds.json"  # the same numbers with other seeds
 RESULTS_TABLE = re.compile(r"(<!-- results -->)\n.*?(<!-- end of results -->)", re.DOTALL)
 MAX_BYTES = 1_000_000  # GitHub stops showing much larger notebooks
 MACHINE_PATH = re.compile(r"/(?:home|root|Users|work|tmp|var|mnt)/[\w.]|[A-Z]:\\\\?Users")
@@ -86,52 +88,59 @@ def run(paths: list[Path]) -> None:
             write(notebook, path)
             PICTURES.mkdir(exist_ok=True)
             (PICTURES / f"{path.stem}.png").write_bytes(picture(notebook))
-            keep_measurements(Path(runs))
+            keep_measurements(Path(runs), code_sha(notebook))
             size = path.stat().st_size / 1000
             print(f"{path.name}: {seconds:.0f} s, {size:.0f} kB", flush=True)
 
 
 def seeds(paths: list[Path], others: tuple[int, ...] = (1, 2)) -> None:
-    """Run notebooks again with other seeds; write mean and deviation of their headline numbers.
+    """Run notebooks with other seeds, side by side, and keep their headline numbers.
 
-    The stored outputs stay those of seed 0.  Optional sections are left out.
+    The stored outputs stay those of seed 0.  Optional sections are left out.  A later `run` of the
+    same code leaves these numbers where they are; one of other code drops them.
     """
-    import statistics
-
-    found = [read_json(RESULTS)]
-    for seed in others:
-        with tempfile.TemporaryDirectory(prefix="course-runs-") as runs:
-            os.environ |= {"COURSE_FAST": "0", "COURSE_DATA": "mnist", "COURSE_RUNS": runs,
-                           "COURSE_FURTHER": "0"}  # fmt: skip
-            for path in paths:
-                print(f"{path.name}, seed {seed} …", flush=True)
-                execute(path, seed=seed)
-            found.append(read_json(Path(runs) / "results.json"))
-    results = dict(found[0])
-    if missing := found[-1].keys() - found[0].keys():
-        sys.exit(f"{', '.join(sorted(missing))} have no stored result: `src/maintain.py run` first")
-    for name in found[-1]:
-        entries = [one[name] for one in found]
-        values = [entry["value"] for entry in entries]
-        results[name] = found[0][name] | {
-            "value": statistics.mean(values),
-            "std": statistics.stdev(values),
-            "seeds": len(values),
-            "detail": {k: statistics.mean(entry["detail"][k] for entry in entries)
-                       for k in found[0][name]["detail"]},
-        }  # fmt: skip
-    write_json(results, RESULTS)
+    for path in paths:
+        print(f"{path.name}, seeds {', '.join(map(str, others))} …", flush=True)
+        sha = code_sha(nbformat.read(path, as_version=4))
+        # processes: each has an environment of its own
+        with ProcessPoolExecutor(len(others)) as pool:
+            found = [*pool.map(partial(headline_numbers, path, workers=len(others)), others)]
+        entries = {
+            name: {
+                "code_sha": sha,
+                "values": [one[name]["value"] for one in found],
+                "details": [one[name]["detail"] for one in found],
+            }
+            for name in found[0]
+        }
+        write_json(read_json(SEEDS) | entries, SEEDS)
     README.write_text(with_results(README.read_text("utf-8")), "utf-8")
 
 
-def keep_measurements(runs: Path) -> None:
+def headline_numbers(path: Path, seed: int, *, workers: int = 1) -> dict:
+    """What a run with this seed records; `workers` such runs share the machine."""
+    with tempfile.TemporaryDirectory(prefix="course-runs-") as runs:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        os.environ |= {"COURSE_FAST": "0", "COURSE_DATA": "mnist", "COURSE_RUNS": runs,
+                       "COURSE_FURTHER": "0", "OMP_NUM_THREADS": str(threads)}  # fmt: skip
+        execute(path, seed=seed)
+        return read_json(Path(runs) / "results.json")
+
+
+def keep_measurements(runs: Path, sha: str) -> None:
     """Take over the scoreboard and the headline numbers, and renew the README's table."""
     for new in runs.glob("scoreboard-*.json"):
         # a run of one notebook has only its own rows; those of the others follow them
         board, kept = read_json(new), read_json(ROOT / "data" / new.name)
         board["rows"] |= {k: v for k, v in kept.get("rows", {}).items() if k not in board["rows"]}
         write_json(board, ROOT / "data" / new.name)
-    write_json(read_json(RESULTS) | read_json(runs / "results.json"), RESULTS)
+    new = read_json(runs / "results.json")
+    write_json(read_json(RESULTS) | new, RESULTS)
+    others = read_json(SEEDS)
+    stale = [name for name in new if others.get(name, {}).get("code_sha", sha) != sha]
+    if stale:
+        print(f"{', '.join(stale)}: other seeds came from other code and are dropped", flush=True)
+        write_json({name: others[name] for name in others if name not in stale}, SEEDS)
     README.write_text(with_results(README.read_text("utf-8")), "utf-8")
 
 
@@ -148,7 +157,7 @@ def with_results(readme: str) -> str:
     from genmnist.results import read, table
 
     return RESULTS_TABLE.sub(
-        lambda found: f"{found[1]}\n{table(read(RESULTS))}\n{found[2]}", readme
+        lambda found: f"{found[1]}\n{table(read(RESULTS), read(SEEDS))}\n{found[2]}", readme
     )
 
 

@@ -76,6 +76,18 @@ def test_a_wrong_row_stops_with_both_numbers(capsys):
         calibrate(images, images, wrong)
     assert "WRONG" in capsys.readouterr().out
     calibrate(images, images, [lambda pair: {"PCA-2": 43.6449}])  # the same printed digits
+    with pytest.raises(ValueError, match=r"PCA-2 is 43.6600, not 43.64"):
+        calibrate(images, images, wrong, shown=[])
+    assert "WRONG" in capsys.readouterr().out, "what is wrong is printed in any case"
+
+
+def test_of_many_rows_some_are_printed_and_all_are_counted(capsys):
+    images = some_images(5)
+    known = {k: float(calibration.EXPECTED["MNIST"][k]) for k in ("PCA-2", "PCA-30")}
+    calibrate(images, images, [lambda pair: known | {"unknown": 1.0}], shown=["PCA-30"])
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.strip().startswith("PCA-30: ")
+    assert last.startswith("2 baselines computed on MNIST, all")
 
 
 @needs_mnist

@@ -21,7 +21,7 @@ from genmnist.checkpoint import (
     Checkpoint,
     History,
     random_state,
-    run_file,
+    run_checkpoint,
     set_random_state,
 )
 from genmnist.data import Batches, Images
@@ -603,20 +603,99 @@ class Plain(nn.Module):
         return self.layer(x)
 
 
-def test_a_run_file_tells_runs_apart_and_is_the_same_every_time():
-    def name(network, **changes):
-        settings = {"source": "MNIST", "seed": 0} | changes
-        return run_file("autoencoder, 2 numbers", network, **settings)
+def add_noise(x):
+    return x + 0.5
 
+
+def file_name(network, *, factor=1.0, corrupt=add_noise, change=None, source="MNIST", **config):
+    def step(x):
+        return corrupt(x) * factor
+
+    checkpoint = run_checkpoint(
+        Path("runs"), "autoencoder, 2 numbers", change or step, source=source,
+        config={"seed": 0, "epochs": 3} | config, parts={"network": network},
+    )  # fmt: skip
+    return checkpoint.path.name
+
+
+def test_a_run_has_a_file_of_its_own_and_the_same_one_every_time():
     class Rewritten(Plain):
         def forward(self, x):
             return self.layer(x.tanh())
 
-    Rewritten.__name__ = "Plain"  # a learner who edits a class keeps its name
-    assert name(Plain()) == name(Plain())
-    assert re.fullmatch(r"autoencoder-2-numbers-MNIST-seed0-[0-9a-f]{8}\.pt", name(Plain()))
-    others = [name(Plain(3)), name(Rewritten()), name(Plain(), seed=1), name(Plain(), source="x")]
-    assert len({name(Plain()), *others}) == 5
+    class Retuned(Plain):
+        def forward(self, x):
+            return self.layer(2 * x)
+
+    class RetunedAgain(Plain):
+        def forward(self, x):
+            return self.layer(3 * x)
+
+    def less_noise(x):
+        return x + 0.3
+
+    def own_step(x):
+        return x
+
+    for edited in (Rewritten, Retuned, RetunedAgain):  # a learner who edits a class keeps its name
+        edited.__name__ = "Plain"
+    usual = file_name(Plain())
+    assert re.fullmatch(r"autoencoder-2-numbers-MNIST-[0-9a-f]{8}\.pt", usual)
+    others = [
+        *(file_name(network) for network in (Plain(3), Rewritten(), Retuned(), RetunedAgain())),
+        file_name(nn.Sequential(Plain())),
+        file_name(nn.Sequential(Rewritten())),
+        file_name(Plain(), seed=1),
+        file_name(Plain(), epochs=4),
+        file_name(Plain(), rate=1e-3),
+        file_name(Plain(), source="FashionMNIST"),
+        file_name(Plain(), factor=2.0),
+        file_name(Plain(), corrupt=less_noise),
+        file_name(Plain(), change=own_step),
+    ]
+    assert len({usual, *others}) == 1 + len(others)
     # weights do not matter: a resumed run starts from fresh ones
     torch.manual_seed(1)
-    assert name(Plain()) == name(Plain())
+    assert file_name(Plain()) == usual
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from test_checkpoint import Plain, file_name
+def step(x):
+    return [(lambda y: y + 1)(x) for _ in range(2)] if x in {"a", "b", "c", "d"} else x
+print(file_name(Plain(), change=step))
+"""
+
+
+def test_a_file_name_is_the_same_in_every_process():
+    folders = [str(Path(__file__).parent), str(Path(genmnist.__file__).parents[1])]
+    names = set()
+    for hash_seed in "1", "2":
+        run = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *folders], capture_output=True, text=True, check=True,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        )  # fmt: skip
+        names.add(run.stdout)
+    assert len(names) == 1
+
+
+def test_a_function_found_by_its_global_name_does_not_count(monkeypatch):
+    def step(x):
+        return add_noise(x)
+
+    before = file_name(Plain(), change=step)
+    monkeypatch.setitem(globals(), "add_noise", lambda x: x)
+    assert file_name(Plain(), change=step) == before
+
+
+def test_a_run_goes_on_from_its_own_file(tmp_path):
+    def checkpoint(network):
+        return run_checkpoint(tmp_path, "run", add_noise, source="x", config={"seed": 0},
+                              parts={"network": network})  # fmt: skip
+
+    first, second = Plain(), Plain()
+    checkpoint(first).save(History({"loss": [1.0]}, [1.0]))
+    assert len(checkpoint(second).restore()) == 1
+    assert torch.equal(first.layer.weight, second.layer.weight)

@@ -42,26 +42,16 @@ def on_the_cpu(monkeypatch):
     monkeypatch.setattr(check, "default_device", lambda: torch.device("cpu"))
 
 
-def shift(x, pixels):
-    """As notebook 1 writes it."""
-    whole, part = int(pixels), pixels - int(pixels)
-    moved = F.pad(x, (whole + 1, 0))[..., : x.shape[-1] + 1]
-    return (1 - part) * moved[..., 1:] + part * moved[..., :-1]
-
-
 def ones():
     x, y = draw("MNIST", 300, seed=0)
     return x[y == 1] / 255
 
 
-def equal_shift(answer):
-    return check.equal_shift(answer, ones(), shift)
-
-
 CHECKS = {
     "E2": (check.squared_error, evaluation.squared_error),
     "E3": (check.autoencoder, check.FullyConnectedAutoencoder),
-    "E4": (equal_shift, pytest.approx(0.770, abs=0.001)),
+    "E4": (check.expected_error, check.expected_squared_error),
+    "E4, best": (check.best_answer, check.mean_image),
     "E5": (check.principal_angle, check.largest_angle),
     "E6": (check.anomaly_score, check.relative_error),
     "E7": (check.sample_mixture, check.mixture_samples),
@@ -437,17 +427,99 @@ NOT_AUTOENCODER = wrong("E3", {
 
 # --- E4.
 
-EQUAL_SHIFT = right("E4", [0.774, 0.77, 0.79, np.float64(0.774), torch.tensor(0.774),
-                           np.array([0.774], dtype=np.float32)])  # fmt: skip
-NOT_EQUAL_SHIFT = wrong("E4", {
-    "along a straight line": [0.6, 0.599],
-    "need not be a whole number": [0, 1, 1.0, 2.0, 9],
-    "the line of the mean image": [0.97, 0.985],
-    "half of the light": [1.23, 1.24],
-    "less than": [0.5, 0.75],
-    "more than": [0.8, 0.9, 1.5, 40.5],
-    "no shift to the right": [-0.774, math.nan, math.inf],
-    "give one number": ["0.774", (0.77, 0.78), True, [0.5, 0.6], {}],
+
+def apart(a, b):
+    return (a - b).square().flatten(1).sum(1)
+
+
+def by_tosses(x_hat, left, right, p):
+    """Ten throws whose shares are exactly p: a mean over outcomes."""
+    count = round(10 * p)
+    truths = [right] * count + [left] * (10 - count)
+    return torch.stack([apart(x_hat, truth) for truth in truths]).mean(dim=0)
+
+
+def by_descent(left, right, p):
+    x_hat = torch.zeros_like(left, requires_grad=True)
+    optimizer = torch.optim.SGD([x_hat], lr=0.2)
+    for _ in range(60):
+        optimizer.zero_grad()
+        ((1 - p) * apart(x_hat, left) + p * apart(x_hat, right)).sum().backward()
+        optimizer.step()
+    return x_hat
+
+
+EXPECTED_ERROR = right("E4", [
+    lambda x_hat, left, right, p: p * apart(x_hat, right) + (1 - p) * apart(x_hat, left),
+    lambda x_hat, left, right, p: apart(x_hat, left) + p * (apart(x_hat, right)
+                                                            - apart(x_hat, left)),
+    # the error of the mean, and the spread that no answer can avoid
+    lambda x_hat, left, right, p: apart(x_hat, p * right + (1 - p) * left)
+        + p * (1 - p) * apart(left, right),
+    by_tosses,
+])  # fmt: skip
+NOT_EXPECTED_ERROR = wrong("E4", {
+    "The weights are swapped": lambda x_hat, left, right, p: p * apart(x_hat, left)
+        + (1 - p) * apart(x_hat, right),
+    "against the mean of the two images": [
+        lambda x_hat, left, right, p: apart(x_hat, (1 - p) * left + p * right),
+        lambda x_hat, left, right, p: apart(x_hat, (left + right) / 2),
+    ],
+    "both with a half": lambda x_hat, left, right, p: (apart(x_hat, left)
+                                                       + apart(x_hat, right)) / 2,
+    "adds both errors": lambda x_hat, left, right, p: apart(x_hat, left) + apart(x_hat, right),
+    "the likelier image": lambda x_hat, left, right, p: apart(x_hat, right if p > 0.5 else left),
+    "the nearer image": lambda x_hat, left, right, p: torch.minimum(apart(x_hat, left),
+                                                                    apart(x_hat, right)),
+    "case that the truth is `left`": [
+        lambda x_hat, left, right, p: p * apart(x_hat, right),
+        lambda x_hat, left, right, p: apart(x_hat, right),
+    ],
+    "case that the truth is `right`": [
+        lambda x_hat, left, right, p: (1 - p) * apart(x_hat, left),
+        lambda x_hat, left, right, p: apart(x_hat, left),
+    ],
+    "weights are squared": lambda x_hat, left, right, p: apart((1 - p) * x_hat, (1 - p) * left)
+        + apart(p * x_hat, p * right),
+    "mean over pixels": lambda x_hat, left, right, p:
+        ((1 - p) * apart(x_hat, left) + p * apart(x_hat, right)) / 784,
+    "one value for each of the 5": [
+        lambda x_hat, left, right, p: ((1 - p) * apart(x_hat, left)
+                                       + p * apart(x_hat, right)).mean(),
+        lambda x_hat, left, right, p: 1.0,
+    ],
+    "the shape is (5, 1, 28, 28), not (5,)": lambda x_hat, left, right, p:
+        (1 - p) * (x_hat - left) ** 2 + p * (x_hat - right) ** 2,
+    "not the mean of the two squared errors": lambda x_hat, left, right, p:
+        ((1 - p) * apart(x_hat, left) + p * apart(x_hat, right)).sqrt(),
+    "returns nothing": forgets_to_return,
+})  # fmt: skip
+BEST_ANSWER = right("E4, best", [
+    lambda left, right, p: p * right + (1 - p) * left,
+    lambda left, right, p: torch.lerp(left, right, p),
+    lambda left, right, p: left + p * (right - left),
+    by_descent,
+])  # fmt: skip
+NOT_BEST_ANSWER = wrong("E4, best", {
+    "You commit to the likelier image": lambda left, right, p: right if p > 0.5 else left,
+    "the best for p = 1/2": lambda left, right, p: (left + right) / 2,
+    "The weights are swapped": lambda left, right, p: p * left + (1 - p) * right,
+    "twice as bright": [lambda left, right, p: left + right,
+                        lambda left, right, p: (left + right).clamp(0, 1)],
+    "always commit to `right`": lambda left, right, p: right,
+    "always commit to `left`": lambda left, right, p: left,
+    "the brighter pixel": lambda left, right, p: torch.maximum(left, right),
+    "the darker pixel": lambda left, right, p: torch.minimum(left, right),
+    "comes from one of the two": [
+        lambda left, right, p: torch.where(torch.rand_like(left) < p, right, left),
+        lambda left, right, p: torch.where(torch.rand(5, 1, 1, 1) < p, right, left),
+    ],
+    "times the least one": [lambda left, right, p: 0.9 * (p * right + (1 - p) * left),
+                            lambda left, right, p: torch.zeros_like(left),
+                            lambda left, right, p: p**2 * right + (1 - p)**2 * left],
+    "as many and as large": [lambda left, right, p: ((1 - p) * left + p * right).mean(dim=0),
+                             lambda left, right, p: p],
+    "returns nothing": forgets_to_return,
 })  # fmt: skip
 
 
@@ -731,7 +803,15 @@ NOT_SAMPLE_MIXTURE = wrong("E7", {
 
 @pytest.mark.parametrize(
     ("exercise", "answer"),
-    [*SQUARED_ERROR, *AUTOENCODER, *EQUAL_SHIFT, *PRINCIPAL_ANGLE, *ANOMALY_SCORE, *SAMPLE_MIXTURE],
+    [
+        *SQUARED_ERROR,
+        *AUTOENCODER,
+        *EXPECTED_ERROR,
+        *BEST_ANSWER,
+        *PRINCIPAL_ANGLE,
+        *ANOMALY_SCORE,
+        *SAMPLE_MIXTURE,
+    ],
 )
 def test_a_right_answer_is_accepted_and_used(exercise, answer, capsys):
     kept = CHECKS[exercise][0](answer)
@@ -743,7 +823,8 @@ def test_a_right_answer_is_accepted_and_used(exercise, answer, capsys):
 @pytest.mark.parametrize(
     ("exercise", "answer", "hint"),
     [
-        *NOT_SQUARED_ERROR, *NOT_AUTOENCODER, *NOT_EQUAL_SHIFT, *NOT_PRINCIPAL_ANGLE,
+        *NOT_SQUARED_ERROR, *NOT_AUTOENCODER, *NOT_EXPECTED_ERROR, *NOT_BEST_ANSWER,
+        *NOT_PRINCIPAL_ANGLE,
         *NOT_ANOMALY_SCORE, *NOT_SAMPLE_MIXTURE,
     ],
 )  # fmt: skip
@@ -759,7 +840,7 @@ def test_a_wrong_answer_gets_its_own_hint_and_the_course_goes_on(exercise, answe
 @pytest.mark.parametrize("exercise", CHECKS)
 def test_a_blank_is_not_a_mistake(exercise, capsys):
     run, own = CHECKS[exercise]
-    blanks = {"E3": [Blank], "E4": []}.get(exercise, [lambda *given: ...])
+    blanks = {"E3": [Blank]}.get(exercise, [lambda *given: ...])
     for blank in (*blanks, None, ...):
         assert run(blank) == own
         assert capsys.readouterr().out == (
@@ -771,8 +852,8 @@ def test_a_blank_is_not_a_mistake(exercise, capsys):
 def test_a_check_leaves_the_random_state_and_the_gradients_as_they_were(exercise):
     """Also where the answer seeds, draws and turns gradients off."""
     right_one = {
-        "E2": evaluation.squared_error, "E3": LayerByLayer, "E4": 0.774, "E5": by_svd,
-        "E6": by_angle, "E7": by_choice,
+        "E2": evaluation.squared_error, "E3": LayerByLayer, "E4": by_tosses, "E4, best": by_descent,
+        "E5": by_svd, "E6": by_angle, "E7": by_choice,
     }[exercise]  # fmt: skip
 
     def meddles(*given, **named):
@@ -807,14 +888,12 @@ def test_the_verdict_does_not_depend_on_the_random_state(capsys):
 
 
 def test_the_arguments_of_an_answer_that_is_checked_stay_as_they_are():
-    x, answers = ones(), dict.fromkeys(check.TASKS)
-    before = x.clone()
-    check.equal_shift(0.5, x, shift)
+    answers = dict.fromkeys(check.TASKS)
     check.tasks(answers)
-    assert torch.equal(x, before) and answers == dict.fromkeys(check.TASKS)
+    assert answers == dict.fromkeys(check.TASKS)
 
 
-@pytest.mark.parametrize("exercise", ["E2", "E3", "E5", "E6"])
+@pytest.mark.parametrize("exercise", ["E2", "E3", "E4", "E4, best", "E5", "E6"])
 def test_an_answer_is_tried_on_the_device_that_the_notebook_uses(exercise, monkeypatch):
     """On this stand-in for a GPU tensors have a place and no values."""
     devices = []
@@ -1028,14 +1107,26 @@ def test_the_course_scores_the_error_relative_to_the_light():
     assert check.relative_error(lambda given: given, torch.zeros(2, 1, 28, 28)).tolist() == [0, 0]
 
 
-def test_the_course_finds_the_shift_whose_cost_is_that_of_half_brightness():
-    x, _ = draw("MNIST", 100, seed=1)
-    x = x / 255
-    pixels = check.equal_shift(None, x, shift)
-    by_numpy = scipy.optimize.brentq(
-        lambda p: float(((shift(x, p) - x).double() ** 2).sum() - (x.double() ** 2).sum() / 4), 0, 2
+def test_the_course_answers_a_coin_toss_with_the_least_expected_error():
+    generator = torch.Generator().manual_seed(1)
+    left, right = torch.rand(2, 4, 1, 6, 6, generator=generator, dtype=torch.float64)
+    best = check.mean_image(left, right, 0.3)
+    least = check.expected_squared_error(best, left, right, 0.3)
+    by_scipy = scipy.optimize.minimize(
+        lambda x: check.expected_squared_error(
+            torch.as_tensor(x).view_as(left), left, right, 0.3).sum().item(),
+        np.zeros(left.numel()), tol=1e-10,
+    )  # fmt: skip
+    np.testing.assert_allclose(best.flatten(), by_scipy.x, atol=1e-4)
+    assert least.sum().item() == pytest.approx(by_scipy.fun, abs=1e-6)
+    # committing to the likelier image costs 1 / (1 - p) times as much, here 1 / 0.7
+    commit = check.expected_squared_error(left, left, right, 0.3)
+    torch.testing.assert_close(commit, least / 0.7)
+    coin = torch.rand(100_000, generator=generator) < 0.3
+    errors = torch.where(
+        coin, (best[0] - right[0]).square().sum(), (best[0] - left[0]).square().sum()
     )
-    assert pixels == pytest.approx(by_numpy, abs=1e-4)
+    assert errors.mean().item() == pytest.approx(least[0].item(), rel=0.01)
 
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 32])

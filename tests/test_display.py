@@ -76,11 +76,34 @@ def test_colour_images_are_drawn_in_colour(shown):
 
 
 def test_the_grid_reads_like_a_map():
-    grid = latent_grid(3, extent=2.0).view(3, 3, 2)
+    grid = latent_grid(3, -2.0, 2.0).view(3, 3, 2)
     assert grid[0, 0].tolist() == [-2, 2], "top left is z_1 least, z_2 greatest"
     assert grid[0, 2].tolist() == [2, 2]
     assert grid[2, 0].tolist() == [-2, -2]
     assert grid[1, 1].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, torch.tensor, np.array])
+def test_a_grid_may_have_other_ends_on_each_axis(kind):
+    grid = latent_grid(3, kind([-1.0, 10.0]), kind([1.0, 30.0])).view(3, 3, 2)
+    assert grid[0, 0].tolist() == [-1, 30] and grid[2, 2].tolist() == [1, 10]
+    assert grid[1, 1].tolist() == [0, 20]
+
+
+def test_a_decoded_grid_lies_on_the_axes_of_the_map(figures):
+    z, y = torch.randn(50, 2), torch.arange(50) % 10
+    low, high = torch.tensor([-4.0, 0.0]), torch.tensor([4.0, 8.0])
+    images = torch.zeros(25, 1, 28, 28)
+    images[0] = 1  # top left
+    display.show_codes(
+        {"m": (z, y)}, "abcdefghij", title="T", alt="A.", decoded=(images, low, high)
+    )
+    cloud, grid = figures[0].axes
+    assert cloud.get_xlim() == (-5, 5) and cloud.get_ylim() == (-1, 9)
+    assert grid.get_xlim() == (-5, 5) and grid.get_ylim() == (-1, 9)
+    (sheet,) = grid.images
+    assert sheet.get_extent() == [-5, 5, -1, 9] and sheet.origin == "upper"
+    assert sheet.get_array()[0, 0] == 1, "each image lies where its code lies: around (-4, 8)"
 
 
 def test_every_figure_is_white_and_carries_its_text(shown):
@@ -162,7 +185,8 @@ def test_logarithmic_axes_have_plain_numbers(log_x, log_y, figures):
     if log_x:
         assert {"2", "4", "64"} <= {*x}
     if log_y:
-        assert {"1", "10", "100"} <= {*y}
+        assert {"0.5", "1", "2", "5", "10", "50", "100"} <= {*y}
+        assert not {"3", "4", "6", "30"} & {*y}
 
 
 def heights(axes, group):
@@ -187,13 +211,17 @@ def test_histograms_show_shares_of_each_group_over_common_bins(figures):
     assert filled.get_fill() and not outline.get_fill() and outline.get_linestyle() != "-"
 
 
-def test_a_histogram_reaches_from_the_least_to_the_greatest_value(figures):
+def test_a_histogram_counts_what_lies_far_out_in_its_last_bar(figures):
     values = torch.linspace(-0.1, 0.7, 999).double().requires_grad_()
-    display.show_histograms({"m": {"a": values}}, title="T", xlabel="x", alt="A.")
-    (axes,) = figures[0].axes
-    shares, low, high = heights(axes, 0)
-    assert (low, high) == (pytest.approx(-0.1), pytest.approx(0.7))
-    assert 0.9 / 60 < min(shares) <= max(shares) < 1.1 / 60, "even values, 60 even bins"
+    far = torch.cat([torch.zeros(1), torch.full((3,), 900.0)])
+    panels = {"m": {"a": values}, "n": {"b": far[:1], "c": far}}
+    display.show_histograms(panels, title="T", xlabel="x", alt="A.")
+    left, right = figures[0].axes
+    shares, low, high = heights(left, 0)
+    assert low == pytest.approx(-0.1) and 0.69 < high < 0.71
+    assert 0.9 / 60 < min(shares) <= max(shares) < 1.5 / 60, "even values, 60 even bins"
+    assert heights(right, 1)[0] == {0.25, 0.75}, "nothing is lost"
+    assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
 
 
 @pytest.mark.parametrize("values", [torch.zeros(0), torch.ones(5), torch.arange(3)])
@@ -221,6 +249,12 @@ def test_samples_over_epochs_start_with_the_first_and_end_with_the_last(shown, m
     epochs = [int(name.split()[1]) for name in rows]
     assert epochs[0] == 1 and epochs[-1] == 20 and epochs == sorted(set(epochs))
     assert all((rows[f"epoch {e}"] == e - 1).all() for e in epochs)
+    rows.clear()
+    aim = torch.ones(20, 1, 28, 28)
+    display.show_over_epochs(
+        History({}, [1.0] * 20, frames), title="T", alt="A.", count=5, images=aim
+    )
+    assert [*rows][-1] == "image" and len(rows["image"]) == 12 and len(rows) == 6
 
 
 def test_samples_over_epochs_need_samples():
@@ -245,7 +279,7 @@ def test_a_message_in_a_notebook_cannot_inject_html(shown, monkeypatch):
 
 def test_the_source_shown_is_the_source_that_runs(capsys):
     show_source(latent_grid)
-    assert capsys.readouterr().out.startswith("def latent_grid(side: int, extent: float)")
+    assert capsys.readouterr().out.startswith("def latent_grid(")
 
 
 def test_the_summary_without_torchinfo_still_counts(capsys, monkeypatch):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Protocol
 
 import numpy as np
@@ -180,17 +181,60 @@ def set_random_state(state: dict) -> None:
         torch.mps.set_rng_state(state["mps"])
 
 
-def run_file(name: str, *networks: nn.Module, source: str, seed: int) -> str:
-    """A file name for one run: its name, its images, its seed, and a fingerprint of its networks.
+def run_checkpoint(
+    folder: Path,
+    name: str,
+    step: Callable,
+    *,
+    source: str,
+    config: Mapping[str, int | float | str | bool],
+    parts: Mapping[str, Stateful],
+) -> Checkpoint:
+    """The checkpoint of one run, in a file of its own.
 
-    The fingerprint covers layers and methods, so a network that was rewritten starts a run of its
-    own, and does not meet the weights of another one.
+    The file's name carries a fingerprint of the configuration, of the code of `step` and of what
+    it closes over, and of the networks' layers and methods.  So a run with another setting, another
+    step or a rewritten network starts anew, and neither meets the weights of the other run nor
+    overwrites them.
     """
-    digest = hashlib.sha256()
-    for network in networks:
+    checkpoint = Checkpoint(folder, source=source, config=config, parts=parts)
+    digest = hashlib.sha256(repr(sorted(checkpoint.config.items())).encode())
+    digest.update(_code(step).encode())
+    for network in (part for part in parts.values() if isinstance(part, nn.Module)):
         digest.update(repr(network).encode())
-        for method in vars(type(network)).values():
-            if isinstance(method, FunctionType):
-                digest.update(method.__code__.co_code + repr(method.__code__.co_names).encode())
+        for kind in dict.fromkeys(type(module) for module in network.modules()):
+            if not kind.__module__.startswith("torch."):
+                methods = [m for m in vars(kind).values() if isinstance(m, FunctionType)]
+                digest.update("".join(map(_code, methods)).encode())
     words = re.sub(r"[^A-Za-z0-9]+", "-", f"{name} {source}").strip("-")
-    return f"{words}-seed{seed}-{digest.hexdigest()[:8]}.pt"
+    checkpoint.path = folder / f"{words}-{digest.hexdigest()[:8]}.pt"
+    return checkpoint
+
+
+def _code(function: Callable) -> str:
+    """A function's instructions, and the numbers, texts and functions that it closes over.
+
+    Functions that it finds by their global names are left out: an exercise that is solved later
+    must not throw away what was trained.
+    """
+    code, known = function.__code__, []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # a name that has no value yet
+            value = cell.cell_contents
+            if isinstance(value, FunctionType) and value is not function:
+                known.append(_code(value))
+            elif isinstance(value, (int, float, str, tuple)):
+                known.append(repr(value))
+    return repr((code.co_code, code.co_names, _constants(code), known))
+
+
+def _constants(code: CodeType) -> list[str]:
+    """A function's constants, written so that they are the same in every process."""
+    written = []
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):  # a nested function: its repr has an address
+            constant = (constant.co_code, constant.co_names, _constants(constant))
+        elif isinstance(constant, frozenset):  # its order depends on the process
+            constant = sorted(map(repr, constant))
+        written.append(repr(constant))
+    return written

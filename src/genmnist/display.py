@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
 from torch import Tensor, nn
 
@@ -165,48 +166,82 @@ def show_codes(
     title: str,
     alt: str,
     prior: bool = False,
+    decoded: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> None:
     """Two-dimensional codes, each drawn as the digit of its class, one panel for each map.
 
-    maps: name -> codes (n, 2) and classes (n,).  With `prior`, circles hold 39, 86 and 99 % of
-    N(0, I): radii of 1, 2 and 3 standard deviations.  The axes end at the 1st and 99th percentile.
+    With `prior`, circles hold 39, 86 and 99 % of N(0, I): radii of 1, 2 and 3 standard deviations.
+    The axes end at the 1st and 99th percentile; with `decoded`, where its grid ends.
+
+    Args:
+        maps: name -> codes (n, 2) and classes (n,).
+        decoded: the images (side side, 1, h, w) of `latent_grid(side, low, high)`, low (2,) and
+            high (2,): one more panel on the same axes, each image where its code lies.
     """
-    shape = (6 * len(maps), 6)
-    fig, all_axes = plt.subplots(1, len(maps), figsize=shape, squeeze=False, layout="constrained")
-    for axes, (name, (z, y)) in zip(all_axes[0], maps.items(), strict=True):
+    count = len(maps) + (decoded is not None)
+    shape = (5.2 * count if count > 1 else 6, 6)
+    fig, all_axes = plt.subplots(1, count, figsize=shape, squeeze=False, layout="constrained")
+    for axes, (name, (z, y)) in zip(all_axes[0], maps.items(), strict=False):
         z, y = z.detach().cpu().numpy(), y.cpu().numpy()
-        for c, color in enumerate(CLASS_COLORS):
-            of_class = z[y == c]
-            axes.plot(*of_class.T, ls="", marker=f"${c}$", ms=5, mew=0.2, color=color, alpha=0.7)
-            if len(of_class):
-                label = class_names[c] if class_names[c] == str(c) else f"{c} {class_names[c]}"
-                box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": color, "alpha": 0.85}
-                place = np.median(of_class, axis=0)
-                axes.text(*place, label, color=color, bbox=box, ha="center", zorder=3)
+        draw_codes(axes, z, y, class_names)
         if prior:
             for radius in (1, 2, 3):
                 circle = plt.Circle((0, 0), radius, fill=False, color="black", ls="--", lw=1.5)
                 axes.add_patch(circle).set_zorder(4)
-        axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
-        if len(z):  # a few far points would make the rest a blot
+        if decoded:
+            left, right, bottom, top = _grid_ends(*decoded)
+            axes.set(xlim=(left, right), ylim=(bottom, top), aspect="auto")
+        elif len(z):  # a few far points would make the rest a blot
             low, high = np.quantile(z, (0.01, 0.99), axis=0)
             low, high = (np.minimum(low, -3.2), np.maximum(high, 3.2)) if prior else (low, high)
             margin = 0.05 * (high - low).max()
             axes.set(xlim=(low[0] - margin, high[0] + margin))
             axes.set(ylim=(low[1] - margin, high[1] + margin))
-        axes.set_title(name if len(maps) > 1 else f"{title}\n{name}")
-    if len(maps) > 1:
+        axes.set_title(name if count > 1 else f"{title}\n{name}")
+    if decoded:
+        axes, sheet = all_axes[0, -1], mosaic(decoded[0], math.isqrt(len(decoded[0])))
+        ends = _grid_ends(*decoded)
+        axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, extent=ends, aspect="auto")
+        axes.set(xlabel="$z_1$", ylabel="$z_2$", title="decoded from a grid on the same axes")
+    if count > 1:
         fig.suptitle(title)
     show(fig, alt=f"{title}: {', '.join(maps)}. {alt}")
 
 
-def latent_grid(side: int, extent: float) -> Tensor:
-    """Codes on a square grid over [-extent, extent]^2, row by row.  -> (side side, 2)
+def draw_codes(axes: Axes, z: np.ndarray, y: np.ndarray, class_names: Sequence[str]) -> None:
+    for c, color in enumerate(CLASS_COLORS):
+        of_class = z[y == c]
+        axes.plot(*of_class.T, ls="", marker=f"${c}$", ms=5, mew=0.2, color=color, alpha=0.7)
+        if len(of_class):
+            label = class_names[c] if class_names[c] == str(c) else f"{c} {class_names[c]}"
+            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": color, "alpha": 0.85}
+            place = np.median(of_class, axis=0)
+            axes.text(*place, label, color=color, bbox=box, ha="center", zorder=3, clip_on=True)
+    axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+
+
+def latent_grid(
+    side: int, low: float | Sequence[float] | Tensor, high: float | Sequence[float] | Tensor
+) -> Tensor:
+    """Codes on a grid from `low` to `high`, row by row.  -> (side side, 2)
 
     z_1 grows rightwards and z_2 upwards, as in a scatter plot.
+
+    Args:
+        low, high: the ends, one number for both axes or one for each.
     """
-    axis = torch.linspace(-extent, extent, side)
-    return torch.cartesian_prod(axis.flip(0), axis).flip(1)
+    (left, bottom), (right, top) = (
+        torch.as_tensor(end, dtype=torch.float32).cpu().expand(2).tolist() for end in (low, high)
+    )
+    rows, columns = torch.linspace(bottom, top, side).flip(0), torch.linspace(left, right, side)
+    return torch.cartesian_prod(rows, columns).flip(1)
+
+
+def _grid_ends(images: Tensor, low: Tensor, high: Tensor) -> tuple[float, float, float, float]:
+    """left, right, bottom, top of a decoded grid: half an image beyond its outermost codes."""
+    half = (high - low) / (2 * (math.isqrt(len(images)) - 1))
+    (left, bottom), (right, top) = (low - half).tolist(), (high + half).tolist()
+    return left, right, bottom, top
 
 
 def show_history(
@@ -245,14 +280,21 @@ def draw_curves(axes: Axes, history: History, names: Sequence[str], unit: str) -
         axes.legend()
 
 
-def show_over_epochs(history: History, *, title: str, alt: str, count: int = 6) -> None:
-    """The samples kept after some epochs, the same noise in the same place, one row an epoch."""
+def show_over_epochs(
+    history: History, *, title: str, alt: str, count: int = 6, images: Tensor | None = None
+) -> None:
+    """The samples kept after some epochs, the same noise in the same place, one row an epoch.
+
+    images: what the samples should become, if that is known: a last row.
+    """
     if not history.frames:
         raise ValueError("this history keeps no samples: give fit() `samples`")
     last = len(history.frames)
     # early epochs change most: they are chosen on a logarithmic scale
     chosen = sorted({round(float(e)) for e in np.geomspace(1, last, min(count, last))})
     rows = {f"epoch {epoch}": history.frames[epoch - 1][:12] for epoch in chosen}
+    if images is not None:
+        rows["image"] = images[:12]
     show_rows(rows, title=title, alt=alt)
 
 
@@ -279,11 +321,13 @@ def show_curves(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if log_x:
         axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_locator(LogLocator(2))
         axes.xaxis.set_major_formatter("{x:g}")
     if log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("")
+        axes.yaxis.set_minor_locator(NullLocator())
     for name, value in (lines or {}).items():
         axes.axhline(value, color="#6B6B6B", lw=1)
         text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
@@ -306,17 +350,21 @@ def show_histograms(
 ) -> None:
     """Histograms of values by group, one panel for each name, as shares of the group.
 
-    The first group of a panel is filled, the others are outlines with dashes of their own.
+    The panels share their axes.  The last bar, at the 99.5th percentile of all values, counts what
+    lies beyond, too.  The first group is filled, the others are outlines with dashes of their own.
     """
     shape = (4.2 * len(panels) + 0.5, 3.2)
-    fig, all_axes = plt.subplots(1, len(panels), figsize=shape, squeeze=False, layout="constrained")
+    fig, all_axes = plt.subplots(
+        1, len(panels), figsize=shape, squeeze=False, layout="constrained", sharex=True, sharey=True
+    )
+    everything = np.concatenate(
+        [v.detach().flatten().cpu().float().numpy() for g in panels.values() for v in g.values()]
+    )
+    low, high = (everything.min(), np.quantile(everything, 0.995)) if len(everything) else (0, 1)
+    bins = np.linspace(low, high, 60)
     for axes, (name, groups) in zip(all_axes[0], panels.items(), strict=True):
-        everything = torch.cat([v.detach().flatten().cpu().float() for v in groups.values()])
-        ends = (everything.min(), everything.max()) if len(everything) else (0, 1)
-        low, high = map(float, ends)
-        bins = np.linspace(low, high, 60)
         for i, (group, values) in enumerate(groups.items()):
-            values = values.detach().flatten().cpu().float().numpy()
+            values = values.detach().flatten().cpu().float().numpy().clip(low, high)
             share = {"weights": np.full(len(values), 1 / max(len(values), 1))}
             style = {"color": COLORS[i % 7], "ls": DASHES[i % 7], "histtype": "step", "lw": 1.8}
             if i == 0:

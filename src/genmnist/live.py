@@ -16,10 +16,13 @@ class LiveDisplay:
     """What `fit` shows while it runs: curves, samples, speed and time left.
 
     In a notebook one picture that is redrawn in place, and so one stored output; in a terminal one
-    line per epoch.
+    line per epoch.  Without `pictures` a notebook shows one line at the end.
     """
 
-    def __init__(self, history: History, *, epochs: int, title: str, unit: str) -> None:
+    def __init__(
+        self, history: History, *, epochs: int, title: str, unit: str, pictures: bool = True
+    ) -> None:
+        self.pictures = pictures and in_notebook()
         self.history, self.epochs, self.title, self.unit = history, epochs, title, unit
         self.resumed_after = len(history)
         self.images_per_second = math.nan
@@ -32,7 +35,7 @@ class LiveDisplay:
     def is_due(self) -> bool:
         """At most twice a second, and drawing may take at most a twentieth of the time."""
         pause = max(0.5, 20 * self.draw_seconds)
-        return in_notebook() and time.perf_counter() - self.drawn_at > pause
+        return self.pictures and time.perf_counter() - self.drawn_at > pause
 
     def progress(self, fraction: float, images: int, means: Mapping[str, float]) -> None:
         """Within an epoch: the fraction done, the images seen so far, the means over them."""
@@ -64,9 +67,9 @@ class LiveDisplay:
                 message += ", all from the checkpoint"
             elif self.resumed_after:
                 message += f", resumed after epoch {self.resumed_after}"
-        if in_notebook():
+        if self.pictures:
             self._draw(message)
-        elif done in (0, self.resumed_after) or done < self.epochs:
+        elif in_notebook() or done in (0, self.resumed_after) or done < self.epochs:
             print(f"{self.title}: {message}", flush=True)
 
     def _draw(self, text: str, partial: tuple[float, Mapping[str, float]] | None = None) -> None:

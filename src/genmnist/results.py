@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
+from genmnist.data import DEFAULT_ROOT
 from genmnist.published import PUBLISHED
 
 HEADLINES = {
@@ -81,13 +83,26 @@ def read(path: Path) -> dict[str, dict]:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def table(results: Mapping[str, Mapping]) -> str:
-    """A Markdown table: ours with spread, n, seeds, device and time, and what was published."""
+def other_seeds(headline: str, path: Path = DEFAULT_ROOT / "seeds.json") -> list[float]:
+    """The same headline number in the course's own runs with other seeds; empty if none were made.
+
+    `maintain.py seeds` makes them, on the device that data/results.json names.
+    """
+    return read(path).get(headline, {}).get("values", [])
+
+
+def table(results: Mapping[str, Mapping], seeds: Mapping[str, Mapping] | None = None) -> str:
+    """A Markdown table: ours with spread, n, seeds, device and time, and what was published.
+
+    seeds: headline -> {"values": […], "details": [{…}, …]} of runs with other seeds, which join the
+    mean, and give the standard deviation.
+    """
     lines = [
         "| | ours | unit | n, seeds | run | published |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, entry in results.items():
+        entry = _over_seeds(entry, (seeds or {}).get(name))
         spread = f" ± {entry['std']:.2g}" if entry["std"] is not None else ""
         beside = "; ".join(
             f"{row.value:g} {row.what} ({row.source})" for row in PUBLISHED if row.headline == name
@@ -100,3 +115,18 @@ def table(results: Mapping[str, Mapping]) -> str:
             f"{beside or '–'} |"
         )
     return "\n".join(lines)
+
+
+def _over_seeds(entry: Mapping, others: Mapping | None) -> Mapping:
+    """Mean and standard deviation over this run and others; one that has a spread keeps it."""
+    if not others or entry["std"] is not None:
+        return entry
+    values = [entry["value"], *others["values"]]
+    details = [entry["detail"], *others["details"]]
+    return {
+        **entry,
+        "value": statistics.mean(values),
+        "std": statistics.stdev(values),
+        "seeds": len(values),
+        "detail": {k: statistics.mean(d[k] for d in details) for k in entry["detail"]},
+    }

@@ -39,6 +39,7 @@ def fit(
     samples: Callable[[], Tensor] | None = None,
     title: str = "Training",
     unit: str = "loss",
+    live: bool = True,
 ) -> History:
     """Call `step` on every batch, `epochs` times, and keep the mean of what it returns.
 
@@ -52,6 +53,7 @@ def fit(
         validate: called after each epoch; its numbers join the history under their own names.
         samples: called after each epoch; images in [0, 1] to show and keep in `history.frames`.
         unit: what the vertical axis of the live display says.
+        live: False shows no picture in a notebook, for a run of an epoch or two.
 
     Raises:
         ValueError: if `epochs` is negative or there are no batches.
@@ -63,11 +65,11 @@ def fit(
     if len(batches) == 0:
         raise ValueError("there are no batches to train on: the data set is empty")
     history = checkpoint.restore() if checkpoint else History()
-    live = LiveDisplay(history, epochs=epochs, title=title, unit=unit)
+    display = LiveDisplay(history, epochs=epochs, title=title, unit=unit, pictures=live)
     try:
         for epoch in range(len(history) + 1, epochs + 1):
             started = time.perf_counter()
-            means, images = _train_one_epoch(step, batches, epoch, live)
+            means, images = _train_one_epoch(step, batches, epoch, display)
             with _random_state_untouched():
                 validated = validate() if validate else {}
                 frame = _to_uint8(samples()) if samples else None
@@ -79,16 +81,16 @@ def fit(
             history.seconds.append(time.perf_counter() - started)
             if checkpoint:
                 _save_or_say(checkpoint, history)
-            live.epoch_done(images)
+            display.epoch_done(images)
     except KeyboardInterrupt:
-        live.close(f"stopped by hand after {len(history)} of {epochs} epochs")
+        display.close(f"stopped by hand after {len(history)} of {epochs} epochs")
         return history
-    live.close()
+    display.close()
     return history
 
 
 def _train_one_epoch(
-    step: Step, batches: BatchSource, epoch: int, live: LiveDisplay
+    step: Step, batches: BatchSource, epoch: int, display: LiveDisplay
 ) -> tuple[dict[str, float], int]:
     """The mean over images of every value that `step` returns, and how many images there were."""
     totals: dict[str, Tensor] = {}
@@ -101,10 +103,10 @@ def _train_one_epoch(
         for name, value in values.items():
             totals[name] = totals.get(name, 0) + value.detach().float() * size
         # Reading a value makes the CPU wait for a GPU, so there it happens only now and then.
-        if live.is_due() or all(total.device.type == "cpu" for total in totals.values()):
+        if display.is_due() or all(total.device.type == "cpu" for total in totals.values()):
             means = {name: float(total) / images for name, total in totals.items()}
             _stop_if_not_finite(means, f"in epoch {epoch}, by batch {number} of {len(batches)}")
-            live.progress(number / len(batches), images, means)
+            display.progress(number / len(batches), images, means)
     means = {name: float(total) / images for name, total in totals.items()}
     _stop_if_not_finite(means, f"in epoch {epoch}")
     return means, images
@@ -192,6 +194,17 @@ def evaluate(values: Callable[..., Mapping[str, Tensor]], batches: BatchSource) 
                 )
             totals[name] = totals.get(name, 0.0) + value.cpu().double().sum().item()
     return {name: total / images for name, total in totals.items()}
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
+    """A learning rate that rises to the optimizer's over a tenth of the steps, then falls to 0.
+
+    Call its `step()` after every update.  Smith and Topin (2019), one cycle, with a cosine.
+    """
+    largest = [group["lr"] for group in optimizer.param_groups]
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, largest, total_steps=max(1, steps) + 1, pct_start=0.1, cycle_momentum=False
+    )
 
 
 def set_seed(seed: int) -> None:

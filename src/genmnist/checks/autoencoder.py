@@ -362,55 +362,140 @@ def _train_a_little(model: nn.Module, x: Tensor) -> tuple[float, float]:
 # -- E4 ------------------------------------------------------------------------------------------
 
 
-def equal_shift(answer: float | None, x: Tensor, shift: Callable[[Tensor, float], Tensor]) -> float:
-    """E4.  The shift in pixels with the mean squared error of images faded to half, x / 2.
+# A coin decides the truth: `right` with probability p, `left` with 1 - p.
+ExpectedError = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+BestAnswer = Callable[[Tensor, Tensor, float], Tensor]
+PROBABILITIES = (0.7, 0.2)  # each image is the likelier one once
 
-    Args:
-        x: images (n, 1, 28, 28).
-        shift: (x, pixels) -> x moved to the right, pixels not necessarily whole.
-    """
 
-    def cost(pixels: float) -> float:
-        return evaluation.squared_error(shift(x, pixels), x).mean().item()
+def expected_squared_error(x_hat: Tensor, left: Tensor, right: Tensor, p: float) -> Tensor:
+    """(1 - p) |x_hat - left|^2 + p |x_hat - right|^2 of each image.  (b, 1, h, w) -> (b,)"""
+    error = evaluation.squared_error
+    return (1 - p) * error(x_hat, left) + p * error(x_hat, right)
 
-    target = evaluation.squared_error(x / 2, x).mean().item()
-    low, high = 0.0, 4.0
-    for _ in range(30):  # bisection: a further shift costs more, up to a stroke's width
-        middle = (low + high) / 2
-        low, high = (middle, high) if cost(middle) < target else (low, middle)
-    right = (low + high) / 2
 
-    def examine(given: float) -> str:
-        numbers = as_numbers(given)
-        if numbers is None or numbers.numel() != 1 or isinstance(given, bool):
-            raise Mistake(f"That is {described(given)}: give one number of pixels.")
-        given = numbers.item()
-        if not math.isfinite(given) or given < 0:
-            raise Mistake(f"{given:g} is no shift to the right: give a number of pixels above 0.")
-        costs = cost(min(given, x.shape[-1]))  # further out there is nothing left to move
-        if abs(given - right) <= 0.02:
-            return f"A shift of {given:.2f} px costs {costs:.1f}, and fading to half {target:.1f}."
-        if abs(given - target / cost(1.0)) <= 0.02:
-            raise Mistake(
-                "You went along a straight line from 0 to 1 pixel, but the error does not grow "
-                "evenly with the shift: try shifts in between."
-            )
-        if given == round(given):
-            raise Mistake(
-                f"At {given:g} px a shift costs {costs:.1f}, not {target:.1f}: the shift "
-                "need not be a whole number."
-            )
-        mean_image = x.mean(dim=0, keepdim=True).expand_as(x)
-        if abs(costs - evaluation.squared_error(mean_image, x).mean().item()) < 0.04 * costs:
-            raise Mistake("There the curve meets the line of the mean image: read it where it "
-                          "meets that of the faded images.")  # fmt: skip
-        if abs(costs - 2 * target) < 0.04 * costs:
-            raise Mistake("There a shift costs half of the light, the sum of x squared. Images at "
-                          "half brightness, x / 2, cost a quarter of it.")  # fmt: skip
-        word = "more" if costs > target else "less"
-        raise Mistake(f"A shift of {given:.2f} px costs {costs:.1f}, {word} than {target:.1f}.")
+def mean_image(left: Tensor, right: Tensor, p: float) -> Tensor:
+    """(1 - p) left + p right: where the gradient of the expected squared error is 0."""
+    return (1 - p) * left + p * right
 
-    return judge_answer("E4", answer, right, examine)
+
+def expected_error(answer: ExpectedError) -> ExpectedError:
+    """E4.  (x_hat, left, right, p) to the expected squared error of each answer x_hat, (b,)."""
+    return judge_answer("E4", answer, expected_squared_error, _examine_expected_error)
+
+
+def _examine_expected_error(answer: ExpectedError) -> str:
+    generator = torch.Generator().manual_seed(0)
+    x_hat, left, right = torch.rand(3, 5, 1, 28, 28, generator=generator).to(default_device())
+    results = [called(answer, x_hat.clone(), left.clone(), right.clone(), p) for p in PROBABILITIES]
+    shapes = {tuple(result.shape) if isinstance(result, Tensor) else () for result in results}
+    if shapes == {()}:
+        raise Mistake(f"It gives {described(results[0])}: give one value for each of the 5 images.")
+    if shapes != {(5,)}:
+        raise Mistake(f"For 5 images the shape is {tuple(results[0].shape)}, not (5,): "
+                      "`squared_error` has summed over the pixels already.")  # fmt: skip
+    a, b = evaluation.squared_error(x_hat, left), evaluation.squared_error(x_hat, right)
+
+    def both(one: Callable[[float], Tensor]) -> Tensor:
+        return torch.cat([one(p) for p in PROBABILITIES])
+
+    error = evaluation.squared_error
+    raise_if_known(
+        both(dict(zip(PROBABILITIES, results, strict=True)).get),
+        {
+            "The weights are swapped: p belongs to `right`, 1 - p to `left`.":
+                both(lambda p: p * a + (1 - p) * b),
+            "That is the error against the mean of the two images. Neither of them is the truth: "
+            "take the mean of the two errors.":
+                (both(lambda p: error(x_hat, mean_image(left, right, p))),
+                 both(lambda p: error(x_hat, (left + right) / 2))),
+            "That weighs both with a half: the truth is `right` with probability p.":
+                both(lambda p: (a + b) / 2),
+            "That adds both errors, but only one of the two images is the truth: weigh them with "
+            "1 - p and p.": both(lambda p: a + b),
+            "That is the error against the likelier image: the other one comes up, too.":
+                both(lambda p: b if p > 0.5 else a),
+            "That is the error against the nearer image: nobody tells you which one is the truth.":
+                both(lambda p: torch.minimum(a, b)),
+            "That leaves out the case that the truth is `left`.": (both(lambda p: p * b),
+                                                                   both(lambda p: b)),
+            "That leaves out the case that the truth is `right`.": (both(lambda p: (1 - p) * a),
+                                                                    both(lambda p: a)),
+            "The weights are squared with the difference: weigh the squared errors.":
+                both(lambda p: (1 - p) ** 2 * a + p**2 * b),
+            "That is the mean over pixels: sum them, as `squared_error` does.":
+                both(lambda p: ((1 - p) * a + p * b) / 784),
+        },
+    )  # fmt: skip
+    if not close(both(dict(zip(PROBABILITIES, results, strict=True)).get),
+                 both(lambda p: expected_squared_error(x_hat, left, right, p))):  # fmt: skip
+        raise Mistake("It is not the mean of the two squared errors, weighted with their "
+                      "probabilities 1 - p and p.")  # fmt: skip
+    return "A mean of the errors, weighted with how often each comes up."
+
+
+def best_answer(answer: BestAnswer) -> BestAnswer:
+    """E4, second half.  (left, right, p) to the images with the least expected squared error."""
+    return judge_answer("E4, best", answer, mean_image, _examine_best_answer)
+
+
+def _examine_best_answer(answer: BestAnswer) -> str:
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.rand(2, 5, 1, 28, 28, generator=generator).to(default_device())
+    results = [called(answer, left.clone(), right.clone(), p) for p in PROBABILITIES]
+    for result in results:
+        if not isinstance(result, Tensor) or result.shape != left.shape:
+            raise Mistake(f"It gives {described(result)}: give images, as many and as large as "
+                          "`left` and `right`.")  # fmt: skip
+    found = torch.stack(results).detach()
+
+    def both(one: Callable[[float], Tensor]) -> Tensor:
+        return torch.stack([one(p) for p in PROBABILITIES])
+
+    def cost(images: Tensor) -> float:
+        """Expected squared error, over that of the best answer, in the mean of both cases."""
+        each = [expected_squared_error(x_hat, left, right, p).mean().item()
+                for p, x_hat in zip(PROBABILITIES, images, strict=True)]  # fmt: skip
+        return sum(each)
+
+    likelier = both(lambda p: right if p > 0.5 else left)
+    best = both(lambda p: mean_image(left, right, p))
+    raise_if_known(
+        found,
+        {
+            "You commit to the likelier image. When the other one comes up, you pay in full: try "
+            f"an image in between. Yours costs {cost(likelier) / cost(best):.2f} times the least.":
+                likelier,
+            "That is the mean of the two, and the best for p = 1/2. Here one is likelier than the "
+            "other.": both(lambda p: (left + right) / 2),
+            "The weights are swapped: p belongs to `right`.":
+                both(lambda p: mean_image(right, left, p)),
+            "That adds the two images, and where they overlap it is twice as bright: the weights "
+            "of a mean sum to 1.": (both(lambda p: left + right),
+                                    both(lambda p: (left + right).clamp(0, 1))),
+            "You always commit to `right`.": both(lambda p: right),
+            "You always commit to `left`.": both(lambda p: left),
+            "That takes the brighter pixel: where the two differ, the best value lies between "
+            "them.": both(lambda p: torch.maximum(left, right)),
+            "That takes the darker pixel: where the two differ, the best value lies between them.":
+                both(lambda p: torch.minimum(left, right)),
+        },
+        tolerance=2e-3,
+    )  # fmt: skip
+    if _is_mix(found, left, right):
+        raise Mistake("Each of your pixels comes from one of the two images. When the other one "
+                      "comes up, you pay in full: try values in between.")  # fmt: skip
+    if not close(found, best, tolerance=5e-3):
+        raise Mistake(
+            f"The expected error of yours is {cost(found) / cost(best):.2f} times the least one: "
+            "where is the derivative of (1 - p) (x_hat - left)² + p (x_hat - right)² zero?"
+        )
+    return "The mean, pixel by pixel: no other image has a smaller expected squared error."
+
+
+def _is_mix(found: Tensor, left: Tensor, right: Tensor) -> bool:
+    """Whether every value is that of one of the two images."""
+    return bool(((found == left) | (found == right)).all())
 
 
 # -- E5 ------------------------------------------------------------------------------------------
