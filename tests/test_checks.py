@@ -76,9 +76,11 @@ def wrong(exercise, answers):
 
 def by_hand(x_hat, x):
     total = torch.zeros(len(x))
-    for row in range(28):
-        for column in range(28):
-            total = total + (x[:, 0, row, column] - x_hat[:, 0, row, column]) ** 2
+    for channel in range(x.shape[1]):
+        for row in range(28):
+            for column in range(28):
+                difference = x[:, channel, row, column] - x_hat[:, channel, row, column]
+                total = total + difference**2
     return total
 
 
@@ -100,12 +102,12 @@ def forgets_to_return(*arguments):
 SQUARED_ERROR = right("E2", [
     lambda x_hat, x: ((x - x_hat) ** 2).sum(dim=(1, 2, 3)),
     lambda x_hat, x: F.mse_loss(x_hat, x, reduction="none").view(len(x), -1).sum(-1),
-    lambda x_hat, x: 784 * (x_hat - x).square().mean((1, 2, 3)),
+    lambda x_hat, x: x[0].numel() * (x_hat - x).square().mean((1, 2, 3)),
     lambda x_hat, x: torch.linalg.vector_norm((x_hat - x).flatten(1), dim=1).pow(2),
     lambda x_hat, x: torch.stack([(a - b).square().sum() for a, b in zip(x, x_hat, strict=True)]),
     lambda x_hat, x: torch.einsum("bchw,bchw->b", x_hat - x, x_hat - x),
     lambda x_hat, x: (x_hat.double() - x.double()).square().flatten(1).sum(1),
-    lambda a, b: a.sub(b).mul(a.sub(b)).sum(3).sum(2).squeeze(1),
+    lambda a, b: a.sub(b).mul(a.sub(b)).sum(3).sum(2).sum(1),
     by_hand,
 ])  # fmt: skip
 NOT_SQUARED_ERROR = wrong("E2", {
@@ -141,6 +143,10 @@ NOT_SQUARED_ERROR = wrong("E2", {
     ],
     "difference of the squares": lambda x_hat, x: (x_hat**2 - x**2).flatten(1).sum(1),
     "The sign is turned": lambda x_hat, x: -(x_hat - x).square().flatten(1).sum(1),
+    "images in colour": [
+        lambda x_hat, x: (x_hat - x).view(-1, 784).square().sum(dim=1),
+        lambda x_hat, x: (x_hat - x)[:, 0].square().flatten(1).sum(dim=1),
+    ],
     "half of the squared error": lambda x_hat, x: 0.5 * (x_hat - x).square().flatten(1).sum(1),
     "(5, 1): make it (5,)": lambda x_hat, x: (x_hat - x).square().flatten(1).sum(1, keepdim=True),
     "(5, 1, 1, 1): make it (5,)":
@@ -471,11 +477,11 @@ NOT_EXPECTED_ERROR = wrong("E4", {
     "the likelier image": lambda x_hat, left, right, p: apart(x_hat, right if p > 0.5 else left),
     "the nearer image": lambda x_hat, left, right, p: torch.minimum(apart(x_hat, left),
                                                                     apart(x_hat, right)),
-    "case that the truth is `left`": [
+    "case that the truth is `stayed`": [
         lambda x_hat, left, right, p: p * apart(x_hat, right),
         lambda x_hat, left, right, p: apart(x_hat, right),
     ],
-    "case that the truth is `right`": [
+    "case that the truth is `moved`": [
         lambda x_hat, left, right, p: (1 - p) * apart(x_hat, left),
         lambda x_hat, left, right, p: apart(x_hat, left),
     ],
@@ -506,8 +512,8 @@ NOT_BEST_ANSWER = wrong("E4, best", {
     "The weights are swapped": lambda left, right, p: p * left + (1 - p) * right,
     "twice as bright": [lambda left, right, p: left + right,
                         lambda left, right, p: (left + right).clamp(0, 1)],
-    "always commit to `right`": lambda left, right, p: right,
-    "always commit to `left`": lambda left, right, p: left,
+    "always commit to `moved`": lambda left, right, p: right,
+    "always commit to `stayed`": lambda left, right, p: left,
     "the brighter pixel": lambda left, right, p: torch.maximum(left, right),
     "the darker pixel": lambda left, right, p: torch.minimum(left, right),
     "comes from one of the two": [

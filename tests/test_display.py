@@ -236,6 +236,16 @@ def test_the_history_plot_says_where_it_ended(shown):
     assert "After epoch 2: loss 1.25" in shown[0][1]["image/png"]["alt"]
 
 
+def test_a_history_on_a_logarithmic_axis_has_plain_numbers(figures):
+    history = History({"loss": [100.0, 12.0, 3.0]}, [1, 1, 1])
+    show_history(history, title="T", unit="u", alt="A.", lines={"low": 4}, log_y=True)
+    (axes,) = figures[0].axes
+    figures[0].canvas.draw()
+    assert axes.get_yscale() == "log"
+    assert {"5", "10", "20", "50", "100"} <= {t.get_text() for t in axes.yaxis.get_ticklabels()}
+    assert axes.texts[0].get_va() != "top", "below the middle of the axis: written above the line"
+
+
 def test_a_history_without_epochs_can_be_drawn(shown):
     show_history(History(), title="T", unit="u", alt="A.")
     assert len(shown) == 1

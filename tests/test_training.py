@@ -23,6 +23,8 @@ from genmnist.training import (
     fast_mode,
     fit,
     go_further,
+    in_parts,
+    one_cycle,
     run_folder,
     set_seed,
 )
@@ -699,3 +701,59 @@ def test_the_same_seed_gives_the_same_curves_and_another_seed_others():
     first = Run(seed=0).fit()
     assert Run(seed=0).fit() == first
     assert Run(seed=1).fit() != first
+
+
+def test_a_function_in_parts_is_the_function():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+    x = torch.rand(10, 1, 28, 28)
+    sizes = []
+
+    def noted(part):
+        sizes.append(len(part))
+        return net(part)
+
+    out = in_parts(noted, x, size=4)
+    assert sizes == [4, 4, 2]
+    assert not out.requires_grad and torch.is_grad_enabled()
+    torch.testing.assert_close(out, net(x).detach())
+    assert in_parts(noted, x).shape == (10, 3) and sizes[-1] == 10
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 200])
+def test_the_rate_rises_to_the_optimizers_own_and_falls_to_nothing(steps):
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.3)
+    schedule, rates = one_cycle(optimizer, steps), []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert max(rates) <= 0.3 + 1e-12
+    if steps < 200:
+        return
+    top = rates.index(max(rates))
+    assert rates[top] == pytest.approx(0.3, rel=0.01) and top in (18, 19, 20, 21)
+    assert rates[0] < 0.02 and rates[-1] < 1e-4
+    assert rates[:top] == sorted(rates[:top]) and rates[top:] == sorted(rates[top:])[::-1]
+    # a cosine on the way down: half of the largest in the middle
+    assert rates[(top + steps) // 2] == pytest.approx(0.15, rel=0.05)
+
+
+def test_a_schedule_for_no_steps_can_be_made_and_two_groups_keep_their_rates():
+    layers = nn.Linear(1, 1), nn.Linear(1, 1)
+    optimizer = torch.optim.Adam(
+        [{"params": layers[0].parameters(), "lr": 0.1}, {"params": layers[1].parameters()}], lr=0.2
+    )
+    one_cycle(optimizer, 0)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    assert rates[1] == pytest.approx(2 * rates[0])
+
+
+def test_a_run_without_pictures_shows_one_line_in_a_notebook(monkeypatch, capsys):
+    """`display` would fail here: there is no notebook."""
+    from genmnist import live
+
+    monkeypatch.setattr(live, "in_notebook", lambda: True)
+    monkeypatch.setattr(live.LiveDisplay, "_draw", lambda *given, **named: pytest.fail("a picture"))
+    run = Run()
+    fit(run.step, run.batches, epochs=3, title="A short run", live=False)
+    assert capsys.readouterr().out.startswith("A short run: 3 epochs in ")

@@ -12,7 +12,7 @@ import inspect
 import io
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from genmnist.checkpoint import History
 
@@ -63,9 +64,9 @@ def as_png(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, dict[str, s
     drawn, small = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, format="png", dpi=100, facecolor="white", bbox_inches="tight")
     picture = Image.open(drawn).convert("RGB")
-    # so few colours do for any figure here, and a stored notebook is a third of the size
+    # 24 greys do for any grey figure, and a stored notebook is a third of the size
     grey = np.ptp(np.asarray(picture), axis=2).max() == 0
-    picture = picture.quantize(24 if grey else 64, dither=Image.Dither.NONE)
+    picture = picture.quantize(24 if grey else 256, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     png = base64.b64encode(small.getvalue()).decode()
     return {"image/png": png, "text/plain": alt}, {"image/png": {"alt": alt}}
@@ -252,13 +253,17 @@ def show_history(
     alt: str,
     curves: Sequence[str] | None = None,
     lines: Mapping[str, float] | None = None,
+    log_y: bool = False,
 ) -> None:
     """Loss against epoch, for the curves named (or all), with horizontal reference lines."""
     fig, axes = plt.subplots(figsize=(7, 3.6))
     draw_curves(axes, history, list(curves or history.curves), unit)
+    if log_y:
+        _plain_log_axis(axes.yaxis, axes.set_yscale)
     for value in (lines or {}).values():
         axes.axhline(value, color="#6B6B6B", lw=1)
-    middle = sum(axes.get_ylim()) / 2
+    low, high = axes.get_ylim()
+    middle = math.sqrt(low * high) if log_y else (low + high) / 2
     for name, value in (lines or {}).items():  # written on the side where there is room
         text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right"}
         side = {"va": "top", "xytext": (-4, -3)} if value > middle else {"xytext": (-4, 3)}
@@ -266,6 +271,14 @@ def show_history(
     axes.set_title(title)
     last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in history.curves.items())
     show(fig, alt=f"{title}. {alt} After epoch {len(history)}: {last}.")
+
+
+def _plain_log_axis(axis: Axis, set_scale: Callable[[str], None]) -> None:
+    """A logarithmic axis with plain numbers at 1, 2, 5, 10, …"""
+    set_scale("log")
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def draw_curves(axes: Axes, history: History, names: Sequence[str], unit: str) -> None:
@@ -324,10 +337,7 @@ def show_curves(
         axes.xaxis.set_major_locator(LogLocator(2))
         axes.xaxis.set_major_formatter("{x:g}")
     if log_y:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_locator(NullLocator())
+        _plain_log_axis(axes.yaxis, axes.set_yscale)
     for name, value in (lines or {}).items():
         axes.axhline(value, color="#6B6B6B", lw=1)
         text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genmnist.data import DEFAULT_ROOT, Batches, Images
 from genmnist.download import Name
 
-BATCH = 1_000
+BATCH = 200  # larger ones are slower on a CPU
 
 
 class Judge(nn.Module):

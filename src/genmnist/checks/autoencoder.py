@@ -112,6 +112,10 @@ def _examine_squared_error(answer: SquaredError) -> str:
     if not answer(x_hat.requires_grad_(), x).requires_grad:
         raise Mistake("No gradient gets through: leave out `no_grad`, `.detach()`, `.data` and "
                       "`.item()`.")  # fmt: skip
+    colour = torch.rand(2, 4, 3, 28, 28, generator=generator).to(default_device())
+    if not close(answer(*colour), evaluation.squared_error(*colour)):
+        raise Mistake("Right for grey images, but not for images in colour, (b, 3, 28, 28), which "
+                      "come at the end: let `.flatten(1)` count the pixels.")  # fmt: skip
     return "One value per image, in squared grey values: the unit of every error in this notebook."
 
 
@@ -362,39 +366,41 @@ def _train_a_little(model: nn.Module, x: Tensor) -> tuple[float, float]:
 # -- E4 ------------------------------------------------------------------------------------------
 
 
-# A coin decides the truth: `right` with probability p, `left` with 1 - p.
+# A coin decides the truth: `moved` with probability p, `stayed` with 1 - p.
 ExpectedError = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 BestAnswer = Callable[[Tensor, Tensor, float], Tensor]
 PROBABILITIES = (0.7, 0.2)  # each image is the likelier one once
 
 
-def expected_squared_error(x_hat: Tensor, left: Tensor, right: Tensor, p: float) -> Tensor:
-    """(1 - p) |x_hat - left|^2 + p |x_hat - right|^2 of each image.  (b, 1, h, w) -> (b,)"""
+def expected_squared_error(x_hat: Tensor, stayed: Tensor, moved: Tensor, p: float) -> Tensor:
+    """(1 - p) |x_hat - stayed|^2 + p |x_hat - moved|^2 of each image.  (b, 1, h, w) -> (b,)"""
     error = evaluation.squared_error
-    return (1 - p) * error(x_hat, left) + p * error(x_hat, right)
+    return (1 - p) * error(x_hat, stayed) + p * error(x_hat, moved)
 
 
-def mean_image(left: Tensor, right: Tensor, p: float) -> Tensor:
-    """(1 - p) left + p right: where the gradient of the expected squared error is 0."""
-    return (1 - p) * left + p * right
+def mean_image(stayed: Tensor, moved: Tensor, p: float) -> Tensor:
+    """(1 - p) stayed + p moved: where the gradient of the expected squared error is 0."""
+    return (1 - p) * stayed + p * moved
 
 
 def expected_error(answer: ExpectedError) -> ExpectedError:
-    """E4.  (x_hat, left, right, p) to the expected squared error of each answer x_hat, (b,)."""
+    """E4.  (x_hat, stayed, moved, p) to the expected squared error of each answer x_hat, (b,)."""
     return judge_answer("E4", answer, expected_squared_error, _examine_expected_error)
 
 
 def _examine_expected_error(answer: ExpectedError) -> str:
     generator = torch.Generator().manual_seed(0)
-    x_hat, left, right = torch.rand(3, 5, 1, 28, 28, generator=generator).to(default_device())
-    results = [called(answer, x_hat.clone(), left.clone(), right.clone(), p) for p in PROBABILITIES]
+    x_hat, stayed, moved = torch.rand(3, 5, 1, 28, 28, generator=generator).to(default_device())
+    results = [
+        called(answer, x_hat.clone(), stayed.clone(), moved.clone(), p) for p in PROBABILITIES
+    ]
     shapes = {tuple(result.shape) if isinstance(result, Tensor) else () for result in results}
     if shapes == {()}:
         raise Mistake(f"It gives {described(results[0])}: give one value for each of the 5 images.")
     if shapes != {(5,)}:
         raise Mistake(f"For 5 images the shape is {tuple(results[0].shape)}, not (5,): "
                       "`squared_error` has summed over the pixels already.")  # fmt: skip
-    a, b = evaluation.squared_error(x_hat, left), evaluation.squared_error(x_hat, right)
+    a, b = evaluation.squared_error(x_hat, stayed), evaluation.squared_error(x_hat, moved)
 
     def both(one: Callable[[float], Tensor]) -> Tensor:
         return torch.cat([one(p) for p in PROBABILITIES])
@@ -403,13 +409,13 @@ def _examine_expected_error(answer: ExpectedError) -> str:
     raise_if_known(
         both(dict(zip(PROBABILITIES, results, strict=True)).get),
         {
-            "The weights are swapped: p belongs to `right`, 1 - p to `left`.":
+            "The weights are swapped: p belongs to `moved`, 1 - p to `stayed`.":
                 both(lambda p: p * a + (1 - p) * b),
             "That is the error against the mean of the two images. Neither of them is the truth: "
             "take the mean of the two errors.":
-                (both(lambda p: error(x_hat, mean_image(left, right, p))),
-                 both(lambda p: error(x_hat, (left + right) / 2))),
-            "That weighs both with a half: the truth is `right` with probability p.":
+                (both(lambda p: error(x_hat, mean_image(stayed, moved, p))),
+                 both(lambda p: error(x_hat, (stayed + moved) / 2))),
+            "That weighs both with a half: the truth is `moved` with probability p.":
                 both(lambda p: (a + b) / 2),
             "That adds both errors, but only one of the two images is the truth: weigh them with "
             "1 - p and p.": both(lambda p: a + b),
@@ -417,9 +423,9 @@ def _examine_expected_error(answer: ExpectedError) -> str:
                 both(lambda p: b if p > 0.5 else a),
             "That is the error against the nearer image: nobody tells you which one is the truth.":
                 both(lambda p: torch.minimum(a, b)),
-            "That leaves out the case that the truth is `left`.": (both(lambda p: p * b),
+            "That leaves out the case that the truth is `stayed`.": (both(lambda p: p * b),
                                                                    both(lambda p: b)),
-            "That leaves out the case that the truth is `right`.": (both(lambda p: (1 - p) * a),
+            "That leaves out the case that the truth is `moved`.": (both(lambda p: (1 - p) * a),
                                                                     both(lambda p: a)),
             "The weights are squared with the difference: weigh the squared errors.":
                 both(lambda p: (1 - p) ** 2 * a + p**2 * b),
@@ -428,25 +434,25 @@ def _examine_expected_error(answer: ExpectedError) -> str:
         },
     )  # fmt: skip
     if not close(both(dict(zip(PROBABILITIES, results, strict=True)).get),
-                 both(lambda p: expected_squared_error(x_hat, left, right, p))):  # fmt: skip
+                 both(lambda p: expected_squared_error(x_hat, stayed, moved, p))):  # fmt: skip
         raise Mistake("It is not the mean of the two squared errors, weighted with their "
                       "probabilities 1 - p and p.")  # fmt: skip
     return "A mean of the errors, weighted with how often each comes up."
 
 
 def best_answer(answer: BestAnswer) -> BestAnswer:
-    """E4, second half.  (left, right, p) to the images with the least expected squared error."""
+    """E4, second half.  (stayed, moved, p) to the images with the least expected squared error."""
     return judge_answer("E4, best", answer, mean_image, _examine_best_answer)
 
 
 def _examine_best_answer(answer: BestAnswer) -> str:
     generator = torch.Generator().manual_seed(0)
-    left, right = torch.rand(2, 5, 1, 28, 28, generator=generator).to(default_device())
-    results = [called(answer, left.clone(), right.clone(), p) for p in PROBABILITIES]
+    stayed, moved = torch.rand(2, 5, 1, 28, 28, generator=generator).to(default_device())
+    results = [called(answer, stayed.clone(), moved.clone(), p) for p in PROBABILITIES]
     for result in results:
-        if not isinstance(result, Tensor) or result.shape != left.shape:
+        if not isinstance(result, Tensor) or result.shape != stayed.shape:
             raise Mistake(f"It gives {described(result)}: give images, as many and as large as "
-                          "`left` and `right`.")  # fmt: skip
+                          "`stayed` and `moved`.")  # fmt: skip
     found = torch.stack(results).detach()
 
     def both(one: Callable[[float], Tensor]) -> Tensor:
@@ -454,12 +460,12 @@ def _examine_best_answer(answer: BestAnswer) -> str:
 
     def cost(images: Tensor) -> float:
         """Expected squared error, over that of the best answer, in the mean of both cases."""
-        each = [expected_squared_error(x_hat, left, right, p).mean().item()
+        each = [expected_squared_error(x_hat, stayed, moved, p).mean().item()
                 for p, x_hat in zip(PROBABILITIES, images, strict=True)]  # fmt: skip
         return sum(each)
 
-    likelier = both(lambda p: right if p > 0.5 else left)
-    best = both(lambda p: mean_image(left, right, p))
+    likelier = both(lambda p: moved if p > 0.5 else stayed)
+    best = both(lambda p: mean_image(stayed, moved, p))
     raise_if_known(
         found,
         {
@@ -467,35 +473,35 @@ def _examine_best_answer(answer: BestAnswer) -> str:
             f"an image in between. Yours costs {cost(likelier) / cost(best):.2f} times the least.":
                 likelier,
             "That is the mean of the two, and the best for p = 1/2. Here one is likelier than the "
-            "other.": both(lambda p: (left + right) / 2),
-            "The weights are swapped: p belongs to `right`.":
-                both(lambda p: mean_image(right, left, p)),
+            "other.": both(lambda p: (stayed + moved) / 2),
+            "The weights are swapped: p belongs to `moved`.":
+                both(lambda p: mean_image(moved, stayed, p)),
             "That adds the two images, and where they overlap it is twice as bright: the weights "
-            "of a mean sum to 1.": (both(lambda p: left + right),
-                                    both(lambda p: (left + right).clamp(0, 1))),
-            "You always commit to `right`.": both(lambda p: right),
-            "You always commit to `left`.": both(lambda p: left),
+            "of a mean sum to 1.": (both(lambda p: stayed + moved),
+                                    both(lambda p: (stayed + moved).clamp(0, 1))),
+            "You always commit to `moved`.": both(lambda p: moved),
+            "You always commit to `stayed`.": both(lambda p: stayed),
             "That takes the brighter pixel: where the two differ, the best value lies between "
-            "them.": both(lambda p: torch.maximum(left, right)),
+            "them.": both(lambda p: torch.maximum(stayed, moved)),
             "That takes the darker pixel: where the two differ, the best value lies between them.":
-                both(lambda p: torch.minimum(left, right)),
+                both(lambda p: torch.minimum(stayed, moved)),
         },
         tolerance=2e-3,
     )  # fmt: skip
-    if _is_mix(found, left, right):
+    if _is_mix(found, stayed, moved):
         raise Mistake("Each of your pixels comes from one of the two images. When the other one "
                       "comes up, you pay in full: try values in between.")  # fmt: skip
     if not close(found, best, tolerance=5e-3):
         raise Mistake(
             f"The expected error of yours is {cost(found) / cost(best):.2f} times the least one: "
-            "where is the derivative of (1 - p) (x_hat - left)² + p (x_hat - right)² zero?"
+            "where is the derivative of (1 - p) (x_hat - stayed)² + p (x_hat - moved)² zero?"
         )
     return "The mean, pixel by pixel: no other image has a smaller expected squared error."
 
 
-def _is_mix(found: Tensor, left: Tensor, right: Tensor) -> bool:
+def _is_mix(found: Tensor, stayed: Tensor, moved: Tensor) -> bool:
     """Whether every value is that of one of the two images."""
-    return bool(((found == left) | (found == right)).all())
+    return bool(((found == stayed) | (found == moved)).all())
 
 
 # -- E5 ------------------------------------------------------------------------------------------

@@ -1,0 +1,541 @@
+"""The checks of notebook 2: each knows the wrong answers that people give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genmnist import vae
+from genmnist.checks import (
+    Mistake,
+    NotAttempted,
+    as_numbers,
+    called,
+    choices,
+    close,
+    described,
+    judge_answer,
+    raise_if_known,
+)
+from genmnist.training import default_device
+
+MuLogvar = Callable[[Tensor, Tensor], Tensor]
+
+# -- E1 ------------------------------------------------------------------------------------------
+
+
+def reparameterize(answer: MuLogvar) -> MuLogvar:
+    """E1.  (mu, logvar), both (b, z), to one draw of each cloud, mu + sigma epsilon, (b, z)."""
+    return judge_answer("E1", answer, vae.reparameterize, _examine_reparameterize)
+
+
+def _examine_reparameterize(answer: MuLogvar) -> str:
+    device = default_device()
+    n = 20_000
+    mu = torch.tensor([1.5, -2.0, 0.0], device=device).repeat(n, 1).requires_grad_()
+    logvar = torch.tensor([-2.0, 0.0, 1.5], device=device).repeat(n, 1).requires_grad_()
+    torch.manual_seed(0)
+    z = called(answer, mu, logvar)
+    if not isinstance(z, Tensor) or z.shape != mu.shape:
+        raise Mistake(f"It gives {described(z)}: one draw for each of the codes is needed, a "
+                      f"tensor of shape {tuple(mu.shape)}.")  # fmt: skip
+    if not z.isfinite().all():
+        raise Mistake("Some draws are not finite: is a logarithm or a root taken of logvar?")
+    # device, double precision: everything below is arithmetic on the draws
+    draws, center = z.detach().cpu().double(), mu[0].detach().cpu().double()
+    spread = (0.5 * logvar[0]).exp().detach().cpu().double()
+    noise = draws - center
+    _examine_spread(noise, spread, draws, logvar[0].detach().cpu().double())
+    torch.manual_seed(1)
+    if torch.equal(answer(mu, logvar).detach().cpu().double(), draws):
+        raise Mistake("Two calls give the same draws: do not seed inside the function.")
+    if not z.requires_grad:
+        raise Mistake(
+            "No gradient gets through: `.sample()`, `torch.normal`, `.detach()` and "
+            "`torch.no_grad()` cut it. Draw noise first, then scale and move it."
+        )
+    by_mu, by_logvar = torch.autograd.grad(z.sum(), (mu, logvar), allow_unused=True)
+    if by_mu is None or not close(by_mu, torch.ones_like(mu)):
+        raise Mistake("The gradient does not get through to mu unchanged: z is mu plus something "
+                      "that does not depend on mu.")  # fmt: skip
+    if by_logvar is None or not close(by_logvar, 0.5 * (z - mu), tolerance=1e-2):
+        raise Mistake("No right gradient gets through to logvar: compute sigma from it, with no "
+                      "`.detach()` and no `.item()` on the way.")  # fmt: skip
+    return "Mean, spread and gradients of the draws are right."
+
+
+def _examine_spread(noise: Tensor, spread: Tensor, draws: Tensor, logvar: Tensor) -> None:
+    """Compare the moments of noise, (n, 3), with the standard deviations wanted, (3,)."""
+    seen, offset = noise.std(dim=0), noise.mean(dim=0)
+    if (seen < 1e-6).all():
+        if (offset.abs() < 1e-4).all():
+            raise Mistake("That is mu itself: add noise, scaled by sigma.")
+        raise Mistake("All draws of a code dimension have the same noise: draw it for each row, "
+                      "`torch.randn_like(mu)`.")  # fmt: skip
+    if ((offset - spread / 2).abs() < 0.05 * spread).all():
+        raise Mistake("`torch.rand` is uniform between 0 and 1: the noise is normal, `randn`.")
+    if ((draws.mean(dim=0)).abs() < 0.05 * spread).all():
+        raise Mistake("The draws lie around 0: add mu.")
+    if (offset.abs() > 0.05 * seen.clamp(min=spread)).any():
+        middle = draws.mean(dim=0)
+        raise Mistake(
+            f"The draws of a code with mean {middle[0] - offset[0]:.1f} lie around "
+            f"{middle[0]:.2f}: the noise has mean 0."
+        )
+    raise_if_known(
+        seen,
+        {
+            "You used sigma² as sigma: logvar is the logarithm of the variance, so sigma is "
+            "exp(logvar / 2).": spread.square(),
+            "You used logvar itself as sigma: it is the logarithm of the variance, so sigma is "
+            "exp(logvar / 2).": logvar.abs(),
+            "You divided by sigma: multiply the noise by it.": 1 / spread,
+            "The noise is not scaled: multiply it by sigma, exp(logvar / 2).":
+                torch.ones_like(spread),
+            "That is the fourth root of the variance: sigma is exp(logvar / 2).": spread.sqrt(),
+        },
+        tolerance=0.05,
+    )  # fmt: skip
+    if not close(seen, spread, tolerance=0.05):
+        raise Mistake(f"For logvar {logvar.tolist()} the draws have standard deviations "
+                      f"{[round(s, 2) for s in seen.tolist()]}, and not "
+                      f"{[round(s, 2) for s in spread.tolist()]}.")  # fmt: skip
+    shared = (noise / spread).T.corrcoef() - torch.eye(3, dtype=torch.float64)
+    if shared.abs().max() > 0.5:
+        raise Mistake("All numbers of a code share one noise: draw one for each, "
+                      "`torch.randn_like(mu)`.")  # fmt: skip
+    if (noise[0] == noise[1]).all():
+        raise Mistake("Several rows share their noise: draw it for each row.")
+    outside = ((noise / spread).abs() > 2).double().mean().item()
+    if not 0.035 < outside < 0.056:  # 4.6 % of a normal distribution
+        raise Mistake(
+            f"{outside:.1%} of the draws lie more than 2 sigma out, of normal ones 4.6 %: the "
+            "noise is `torch.randn`."
+        )
+
+
+# -- E2 ------------------------------------------------------------------------------------------
+
+BOUND = {"step 2": "c", "the gap": "b"}
+_BOUND_HINTS: dict[str, Mapping[str, str]] = {
+    "step 2": {
+        "a": "the bound holds for any q, normal or not.",
+        "b": "the integral is not dropped: it became an expectation.",
+        "d": "log p(x | z) has any sign: probabilities of a density may be above 1.",
+    },
+    "the gap": {
+        "a": "that is the second term of the bound, and the bound is not exact where it is 0.",
+        "c": "the expectation is under q, so q stands first.",
+        "d": "look at the bars: it is 0 for one q only.",
+    },
+}
+
+
+def bound(answers: Mapping[str, str | None]) -> None:
+    """E2.  Why the bound holds, and what it leaves out: step -> letter."""
+    choices("E2", answers, BOUND, _BOUND_HINTS)
+
+
+# -- E3 ------------------------------------------------------------------------------------------
+
+
+def kl_to_standard_normal(answer: MuLogvar) -> MuLogvar:
+    """E3.  (mu, logvar), both (b, z), to KL(N(mu, exp(logvar)) || N(0, I)) in nats, (b,)."""
+    return judge_answer("E3", answer, vae.kl_to_standard_normal, _examine_kl)
+
+
+def _examine_kl(answer: MuLogvar) -> str:
+    generator = torch.Generator().manual_seed(0)
+    mu, logvar = torch.randn(2, 6, 3, generator=generator).to(default_device())
+    result = called(answer, mu.clone(), logvar.clone())
+    each = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)  # (b, z)
+    right = each.sum(dim=1)
+    reverse = 0.5 * ((mu.square() + 1) * (-logvar).exp() - 1 + logvar).sum(dim=1)
+    doubled = 0.5 * (mu.square() + (2 * logvar).exp() - 1 - 2 * logvar).sum(dim=1)
+    known = {
+        "The sign is turned round: a KL is never below 0.": -right,
+        "The factor 1/2 is missing.": (2 * right, -2 * right),
+        "That averages over the code dimensions: sum them. Their number is then part of the "
+        "loss, as the number of pixels is.": each.mean(dim=1),
+        "That is one number for the whole batch: keep one value per image.":
+            (right.mean(), right.sum(), each.mean()),
+        "That sums over the images and leaves the code dimensions: sum over dimension 1.":
+            each.sum(dim=0),
+        "Each code dimension has its value still: sum over dimension 1.": each,
+        "You took logvar for the logarithm of sigma. It is the logarithm of the variance, so "
+        "exp(logvar) is sigma², and logvar needs no factor 2.": doubled,
+        "That has sigma where sigma² belongs: exp(logvar) without the 1/2.":
+            0.5 * (mu.square() + (0.5 * logvar).exp() - 1 - logvar).sum(dim=1),
+        "That is the KL the other way round, of N(0, I) to the cloud. Draws come from the cloud, "
+        "so it stands first.": reverse,
+        "mu has to be squared.": 0.5 * (mu + logvar.exp() - 1 - logvar).sum(dim=1),
+        "mu² is missing: a cloud far from 0 has to pay.":
+            0.5 * (logvar.exp() - 1 - logvar).sum(dim=1),
+        "The 1 is missing: at mu = 0 and logvar = 0 the KL is 0.":
+            0.5 * (mu.square() + logvar.exp() - logvar).sum(dim=1),
+        "The term -logvar is missing: without it a cloud as narrow as a point pays nothing for "
+        "that.": 0.5 * (mu.square() + logvar.exp() - 1).sum(dim=1),
+        "The term exp(logvar) is missing: a wide cloud has to pay.":
+            0.5 * (mu.square() - 1 - logvar).sum(dim=1),
+        "The sign of logvar is turned round.":
+            (0.5 * (mu.square() + logvar.exp() - 1 + logvar).sum(dim=1), reverse),
+        "The sign of mu² is turned round.":
+            0.5 * (logvar.exp() - 1 - logvar - mu.square()).sum(dim=1),
+        "That is in bits: the natural logarithm gives nats.": right / math.log(2),
+    }  # fmt: skip
+    if not close(result, right):
+        raise_if_known(result, known)
+        if isinstance(result, Tensor) and result.shape == (6, 1):
+            raise Mistake("The shape is (6, 1): make it (6,), by a sum without `keepdim`.")
+        shaped = isinstance(result, Tensor) and result.shape == (6,)
+        needed = f" It gives {described(result)}, and one value for each of the 6 images is needed."
+        raise Mistake(
+            "At some mu and logvar it is not the KL: with mu = logvar = 0 alone many wrong "
+            f"formulas are right.{'' if shaped else needed}"
+        )
+    if not isinstance(result, Tensor):
+        raise Mistake(f"It gives {described(result)}. Stay with tensor operations: gradients have "
+                      "to get through.")  # fmt: skip
+    leaf = mu.clone().requires_grad_(), logvar.clone().requires_grad_()
+    if not answer(*leaf).requires_grad:
+        raise Mistake("No gradient gets through: stay with tensor operations, without `.item()`, "
+                      "`.detach()` and `torch.no_grad()`.")  # fmt: skip
+    return "Right at many mu and logvar, in nats, one value per image."
+
+
+# -- E4 ------------------------------------------------------------------------------------------
+
+TrainStep = Callable[[nn.Module, torch.optim.Optimizer, Tensor], object]
+
+
+def course_step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor) -> Tensor:
+    """One update on -ELBO, on binary draws of the grey images x.  Returns the loss, in nats."""
+    from genmnist.data import binarize
+
+    x = binarize(x)
+    mu, logvar = model.encode(x)
+    z = vae.reparameterize(mu, logvar)
+    loss = (vae.bernoulli_nll(model.decode(z), x) + vae.kl_to_standard_normal(mu, logvar)).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+class Recorder(nn.Module):
+    """A VAE of a few weights that notes what it is asked to encode and to decode.
+
+    Its cloud is the same for every image and wide, so that a draw cannot be taken for the mean.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mu = nn.Parameter(torch.tensor([0.7, -0.4]))
+        self.logvar = nn.Parameter(torch.tensor([1.2, 0.3]))
+        self.weight = nn.Parameter(torch.tensor([0.3, -0.5]))
+        self.encoded: list[Tensor] = []
+        self.decoded: list[Tensor] = []
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.encoded.append(x.detach().clone())
+        return self.mu.expand(len(x), 2), self.logvar.expand(len(x), 2)
+
+    def decode(self, z: Tensor) -> Tensor:
+        self.decoded.append(z.detach().clone())
+        return (z @ self.weight).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mu, logvar = self.encode(x)
+        return self.decode(vae.reparameterize(mu, logvar)), mu, logvar
+
+
+class Notes(torch.optim.SGD):
+    """An optimizer that notes the gradients it is given, and moves nothing."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model.parameters(), lr=0.0)
+        self.calls: list[str] = []
+        self.seen: list[Tensor] = []
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.calls.append("zero_grad")
+        super().zero_grad(set_to_none)
+
+    def step(self, closure: object = None) -> None:
+        self.calls.append("step")
+        parameters = self.param_groups[0]["params"]
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        self.seen.append(torch.cat([g.flatten() for g in grads]).clone())
+
+
+def train_step(answer: TrainStep) -> TrainStep:
+    """E4.  (vae, optimizer, x) to one update on -ELBO; x are grey images (b, 1, 28, 28)."""
+    return judge_answer("E4", answer, course_step, _examine_train_step)
+
+
+def _examine_train_step(answer: TrainStep) -> str:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(64, 1, 28, 28, generator=generator).to(default_device())
+    model = Recorder().to(x.device)
+    optimizer = Notes(model)
+    for parameter in model.parameters():  # what a forgotten zero_grad would add to
+        parameter.grad = torch.full_like(parameter, 1e4)
+    torch.manual_seed(3)
+    if answer(model, optimizer, x.clone()) is ... or not (model.encoded or optimizer.calls):
+        raise NotAttempted
+    _examine_calls(model, optimizer)
+    given, z = model.encoded[-1], model.decoded[-1]
+    if not ((given == 0) | (given == 1)).all():
+        raise Mistake("The encoder sees grey pixels: the likelihood is one of coin tosses, so "
+                      "`x = binarize(x)` first.")  # fmt: skip
+    if z.shape == (64, 2) and close(z, model.mu.expand(64, 2)):
+        raise Mistake("You decode mu: the bound needs a draw, z = reparameterize(mu, logvar).")
+    if z.shape != (64, 2) or z.std(dim=0).min() < 0.1:
+        raise Mistake("What you decode are not draws of the clouds, one for each image: "
+                      "z = reparameterize(mu, logvar).")  # fmt: skip
+    grad = optimizer.seen[-1]
+    if grad.abs().max() > 5e3:
+        raise Mistake("The gradients of the step before are still there: `optimizer.zero_grad()` "
+                      "before `loss.backward()`.")  # fmt: skip
+    if (grad == 0).all():
+        raise Mistake("The step sees no gradient: `loss.backward()` before `optimizer.step()`.")
+    _examine_gradient(grad, model, given, x, z)
+    return "It sees binary images, draws, and makes one update on the mean of nll + kl."
+
+
+def _examine_calls(model: Recorder, optimizer: Notes) -> None:
+    if not model.encoded:
+        raise Mistake("The encoder is never asked: start with mu, logvar = vae.encode(x).")
+    if not model.decoded:
+        raise Mistake("The decoder is never asked: it gives the logits of p(x | z).")
+    if "step" not in optimizer.calls:
+        raise Mistake("No weight moves: `optimizer.step()` after `loss.backward()`.")
+    if optimizer.calls.count("step") > 1:
+        raise Mistake("The optimizer makes several steps: one for each batch.")
+    if "zero_grad" not in optimizer.calls:
+        raise Mistake("The gradients of the step before are still there: `optimizer.zero_grad()` "
+                      "before `loss.backward()`.")  # fmt: skip
+
+
+def _examine_gradient(
+    grad: Tensor, model: Recorder, binary: Tensor, grey: Tensor, z: Tensor
+) -> None:
+    """Compare with the gradients of known losses, at the same draw."""
+    noise = (z - model.mu.detach()) * (-0.5 * model.logvar.detach()).exp()
+
+    def gradient(
+        target: Tensor = binary, *, nll: float = 1.0, kl: float = 1.0, sigmoid_first: bool = False
+    ) -> Tensor:
+        draw = model.mu + (0.5 * model.logvar).exp() * noise
+        logits = (draw @ model.weight).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+        logits = logits.sigmoid() if sigmoid_first else logits
+        each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        price = vae.kl_to_standard_normal(model.mu[None], model.logvar[None]).mean()
+        loss = nll * each.flatten(1).sum(dim=1).mean() + kl * price
+        parts = torch.autograd.grad(loss, tuple(model.parameters()), allow_unused=True)
+        full = zip(parts, model.parameters(), strict=True)
+        return torch.cat([(0 * p.detach() if g is None else g).flatten() for g, p in full])
+
+    wanted = gradient()
+    tolerance = 1e-3
+    if close(grad, wanted, tolerance):
+        return
+    raise_if_known(
+        grad,
+        {
+            "The KL is missing from the loss: without it this is an autoencoder with noise.":
+                gradient(kl=0),
+            "The KL is subtracted: the loss is -ELBO = nll + kl.": gradient(kl=-1),
+            "The cross-entropy is missing from the loss.": gradient(nll=0),
+            "Your loss is the ELBO, and the step goes down: minimise -ELBO = nll + kl.":
+                (-wanted, gradient(nll=-1)),
+            "The cross-entropy is averaged over pixels, and the KL summed over code dimensions: "
+            "the KL weighs 784 times what it should. Sum the pixels.": gradient(nll=1 / 784),
+            "Both terms are averaged, over pixels and over code dimensions: sum both, and average "
+            "over images only.": gradient(nll=1 / 784, kl=1 / 2),
+            "The KL is averaged over code dimensions: sum them.": gradient(kl=1 / 2),
+            "The loss is summed over the images: only the step takes a mean, over images.":
+                (gradient(nll=64, kl=64), gradient(nll=64), gradient(kl=64)),
+            "The target is grey and the input binary: draw once, `x = binarize(x)`, and use it for "
+            "both.": gradient(grey),
+            "The decoder gives logits, and `bernoulli_nll` takes logits: no sigmoid in between.":
+                gradient(sigmoid_first=True),
+        },
+        tolerance,
+    )  # fmt: skip
+    raise Mistake("The gradient is not that of the mean of nll + kl at the draw that you decoded. "
+                  "Is the same binary x both input and target?")  # fmt: skip
+
+
+# -- E5 ------------------------------------------------------------------------------------------
+
+
+def implied_betas(pixels: int, latent_dim: int) -> dict[str, float]:
+    """The weight of the KL, over that of the squared error or nll, which each reduction implies.
+
+    With a sum over d pixels and a sum over k code dimensions it is 1.  A mean divides by d or k:
+    mean / sum is d, mean / mean is d / k, sum / mean is 1 / k.
+    """
+    return {
+        "sum over pixels, sum over codes": 1.0,
+        "mean over pixels, sum over codes": float(pixels),
+        "mean over pixels, mean over codes": pixels / latent_dim,
+        "sum over pixels, mean over codes": 1 / latent_dim,
+    }
+
+
+def implied_beta(
+    answers: Mapping[str, float | None], *, pixels: int = 784, latent_dim: int = 2
+) -> dict[str, float]:
+    """E5.  Reduction -> the beta that it implies, at so many pixels and code dimensions."""
+    right = implied_betas(pixels, latent_dim)
+
+    def examine(given: Mapping[str, float | None]) -> str:
+        if unknown := given.keys() - right.keys():
+            raise Mistake(f"There is no reduction {sorted(unknown)[0]!r}.")
+        tried = {name: as_numbers(value) for name, value in given.items() if value is not None}
+        if not tried:
+            raise NotAttempted
+        for name, number in tried.items():
+            if number is None or number.numel() != 1 or not number.isfinite().all():
+                raise Mistake(f"{name}: {given[name]!r} is not a number.")
+            _examine_beta(name, float(number), right, pixels, latent_dim)
+        if open_ones := [name for name in right if name not in tried]:
+            names = "; ".join(open_ones)
+            raise Mistake(f"{len(tried)} of {len(right)} right. Still open: {names}.")
+        return "A mean over n numbers divides by n, and beta is what is left of the two divisions."
+
+    return judge_answer("E5", answers, right, examine)
+
+
+def _examine_beta(
+    name: str, given: float, right: Mapping[str, float], pixels: int, latent_dim: int
+) -> None:
+    def near(value: float) -> bool:
+        return abs(given - value) <= 0.01 * abs(value)
+
+    wanted = right[name]
+    if near(wanted):
+        return
+    if near(1 / wanted):
+        raise Mistake(f"{name}: turned round. If the nll is divided by d, the KL weighs d times as "
+                      "much beside it.")  # fmt: skip
+    if near(pixels * latent_dim) or near(1 / (pixels * latent_dim)):
+        raise Mistake(f"{name}: the two divisions work against each other: one makes the nll "
+                      "lighter, the other the KL.")  # fmt: skip
+    summed_codes = right[name.replace("mean over codes", "sum over codes")]
+    if name.endswith("mean over codes") and near(summed_codes):
+        raise Mistake(f"{name}: the mean over {latent_dim} code dimensions divides the KL, too.")
+    summed_pixels = right[name.replace("mean over pixels", "sum over pixels")]
+    if name.startswith("mean over pixels") and near(summed_pixels):
+        raise Mistake(f"{name}: the mean over {pixels} pixels divides the nll.")
+    raise Mistake(f"{name}: not {given:g}. Write the loss as c · (nll + beta · kl), with both "
+                  "terms summed; what is beta?")  # fmt: skip
+
+
+# -- E6 ------------------------------------------------------------------------------------------
+
+DIAGNOSES = {"run 1": "b", "run 2": "d", "run 3": "a", "run 4": "c"}
+_DIAGNOSIS_HINTS: dict[str, Mapping[str, str]] = {}
+for _run, _right in DIAGNOSES.items():
+    _DIAGNOSIS_HINTS[_run] = {
+        letter: hint
+        for letter, hint in {
+            "a": "in a healthy run the KL is some nats, and sigma well below 1.",
+            "b": "with far too large a beta the KL is next to 0 and every copy is the same image.",
+            "c": "with far too small a beta the KL is large, copies are good, and draws from the "
+                 "prior are not.",
+            "d": "a decoder that sees mu alone gives sigma no reason to leave 1: look at it.",
+        }.items()
+        if letter != _right
+    }  # fmt: skip
+
+
+def diagnosis(answers: Mapping[str, str | None]) -> None:
+    """E6.  Which run has which fault: run -> letter."""
+    choices("E6", answers, DIAGNOSES, _DIAGNOSIS_HINTS)
+
+
+# -- E7 ------------------------------------------------------------------------------------------
+
+Shift = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def moved_by_attribute(z: Tensor, with_it: Tensor, without_it: Tensor) -> Tensor:
+    """z + mean(with_it) - mean(without_it): codes (b, k) moved by the difference of two means."""
+    return z + with_it.mean(dim=0) - without_it.mean(dim=0)
+
+
+def add_attribute(answer: Shift) -> Shift:
+    """E7.  (z, codes with the attribute, codes without), to z with the attribute added, (b, k)."""
+    return judge_answer("E7", answer, moved_by_attribute, _examine_add_attribute)
+
+
+def _examine_add_attribute(answer: Shift) -> str:
+    generator = torch.Generator().manual_seed(0)
+    device = default_device()
+    z, with_it, without_it = (
+        torch.randn(n, 4, generator=generator).to(device) + shift
+        for n, shift in ((5, 0.0), (30, 2.0), (40, -1.0))
+    )
+    result = called(answer, z.clone(), with_it.clone(), without_it.clone())
+    a, b = with_it.mean(dim=0), without_it.mean(dim=0)
+    if not close(result, z + a - b):
+        raise_if_known(
+            result,
+            {
+                "The sign is turned round: that takes the attribute away.": z - a + b,
+                "Only the mean of the codes with the attribute is added: it holds everything else "
+                "about them, too. Subtract the mean without it.": z + a,
+                "Only the mean of the codes without the attribute is used.": (z - b, z + b),
+                "That is the mean code with the attribute: z itself has to stay in it.":
+                    (a.expand_as(z), a),
+                "That is the direction alone: add it to z.": ((a - b).expand_as(z), a - b),
+                "The means are added: the direction is their difference.": z + a + b,
+                "That is a mean over the code dimensions: take it over the images, `dim=0`.":
+                    (z + with_it.mean() - without_it.mean(),),
+            },
+        )  # fmt: skip
+        if not isinstance(result, Tensor) or result.shape != z.shape:
+            raise Mistake(f"It gives {described(result)}: codes are needed, as many as in z, "
+                          f"{tuple(z.shape)}.")  # fmt: skip
+        raise Mistake("It is not z plus the difference of the two mean codes.")
+    if not isinstance(result, Tensor):
+        raise Mistake(f"It gives {described(result)}: stay with tensors.")
+    return "z plus the difference of two means."
+
+
+# -- the exit quiz -------------------------------------------------------------------------------
+
+QUIZ = {"1": "b", "2": "d", "3": "a", "4": "c"}
+_QUIZ_HINTS: dict[str, Mapping[str, str]] = {
+    "1": {
+        "a": "the gradient of a plain draw does not exist: there is nothing to be faster than.",
+        "c": "the randomness is the same, it only moved.",
+        "d": "the KL has its closed form either way.",
+    },
+    "2": {
+        "a": "104 is a number on grey pixels, and 86.8 one on binary ones.",
+        "b": "grey-pixel cross-entropy has a floor of its own, far above 0.",
+        "c": "a longer run changes both, and makes neither comparable.",
+    },
+    "3": {
+        "b": "a stronger decoder makes it worse: it needs the code less.",
+        "c": "a KL of 0 says that the clouds are the prior, whatever the image.",
+        "d": "the learning rate has no part in where the optimum is.",
+    },
+    "4": {
+        "a": "on average over draws the ELBO is below log p(x), never above.",
+        "b": "it is a bound for every k, and k = 1 is the ELBO.",
+        "d": "the test images are binarised once, the same for every k.",
+    },
+}
+
+
+def quiz(answers: Mapping[str, str | None]) -> None:
+    """The exit quiz of notebook 2: question -> letter."""
+    choices("Exit quiz", answers, QUIZ, _QUIZ_HINTS)
