@@ -399,6 +399,19 @@ def test_every_wrong_letter_has_a_hint_of_its_own(ask, key, hints, capsys):
             assert hint in capsys.readouterr().out
 
 
+def test_the_anonymous_runs_have_the_faults_that_the_key_says():
+    torch.manual_seed(0)
+    model, x = vae.VAE(2, width=2), torch.rand(8, 1, 28, 28).round()
+    with torch.no_grad():
+        found = dict(zip("bdac", check.ANONYMOUS_LOSSES, strict=True))
+        assert list(check.DIAGNOSES.values()) == list("bdac")
+        for letter, beta in (("b", 784.0), ("d", 1.0), ("a", 1.0), ("c", 1e-3)):
+            loss, nll, kl = found[letter](model, x)
+            torch.testing.assert_close(loss, nll + beta * kl)
+            same = torch.equal(found[letter](model, x)[1], found[letter](model, x)[1])
+            assert same == (letter == "d"), "all but one draw"
+
+
 @pytest.mark.parametrize(("pixels", "latent_dim"), [(784, 2), (12_288, 128)])
 def test_the_implied_beta_is_a_ratio_of_gradients(pixels, latent_dim):
     """Independently: how much one more nat of KL weighs beside one more nat of nll."""

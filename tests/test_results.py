@@ -53,6 +53,21 @@ def test_the_table_shows_spread_and_what_was_published(tmp_path):
     assert "86.5 ± 0.1" in lines[2] and "100, 3" in lines[2]
     assert "86.76 VAE, one layer, k = 1 (Burda et al. (2016), table 1)" in lines[2]
     assert lines[3].endswith("| – |"), "nothing was published beside V5"
+    mixed = dict(reversed(read(path).items()))
+    assert table(mixed).splitlines() == lines, "in the order of the course"
+
+
+def test_other_seeds_join_the_mean_of_the_table(tmp_path):
+    path = tmp_path / "results.json"
+    record(path, "A3", 20.0, detail={"Fashion": 19.0}, **RUN)
+    record(path, "G1", 24.0, std=0.5, seeds=10, **RUN)
+    seeds = {"A3": {"values": [21.0, 22.0], "details": [{"Fashion": 20.0}, {"Fashion": 21.0}]}}
+    seeds["G1"] = {"values": [3.0, 3.0], "details": [{}, {}]}
+    first, second = table(read(path), seeds).splitlines()[2:]
+    assert "| 21 ± 1; Fashion 20 |" in first and "| 100, 3 |" in first
+    assert "| 24 ± 0.5 |" in second and "| 100, 10 |" in second, "it has its spread already"
+    with pytest.raises(KeyError):
+        table(read(path), {"A3": {"values": [21.0], "details": [{}]}})
 
 
 def test_every_published_number_stands_beside_a_headline():

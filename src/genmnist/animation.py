@@ -12,7 +12,7 @@ from torch import Tensor
 from genmnist.checkpoint import History
 from genmnist.display import in_notebook, mosaic
 
-MAX_BYTES = 90_000  # a stored notebook holds several pictures and has to stay below 1 MB
+MAX_BYTES = 70_000  # a stored notebook holds several pictures and has to stay below 1 MB
 GREYS = 16  # enough for a moving picture, and a quarter of the size
 HEADER = 22  # rows of pixels for the text
 

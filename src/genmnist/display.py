@@ -201,6 +201,7 @@ def show_codes(
         axes.set_title(name if count > 1 else f"{title}\n{name}")
     if decoded:
         axes, sheet = all_axes[0, -1], mosaic(decoded[0], math.isqrt(len(decoded[0])))
+        sheet = np.round(15 * sheet) / 15  # so few greys leave the palette to the classes' colours
         ends = _grid_ends(*decoded)
         axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, extent=ends, aspect="auto")
         axes.set(xlabel="$z_1$", ylabel="$z_2$", title="decoded from a grid on the same axes")

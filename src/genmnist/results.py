@@ -101,8 +101,8 @@ def table(results: Mapping[str, Mapping], seeds: Mapping[str, Mapping] | None = 
         "| | ours | unit | n, seeds | run | published |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, entry in results.items():
-        entry = _over_seeds(entry, (seeds or {}).get(name))
+    for name in [name for name in HEADLINES if name in results]:
+        entry = _over_seeds(results[name], (seeds or {}).get(name))
         spread = f" ± {entry['std']:.2g}" if entry["std"] is not None else ""
         beside = "; ".join(
             f"{row.value:g} {row.what} ({row.source})" for row in PUBLISHED if row.headline == name
