@@ -429,7 +429,8 @@ def test_the_course_step_goes_down_the_bound():
     torch.manual_seed(0)
     model = vae.VAE(2, width=2)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    x = torch.rand(16, 1, 28, 28).round()
+    x = torch.zeros(16, 1, 28, 28)
+    x[..., :14] = 1
     losses = [check.course_step(model, optimizer, x).item() for _ in range(30)]
     assert losses[-1] < 0.8 * losses[0]
 

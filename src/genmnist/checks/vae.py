@@ -225,6 +225,9 @@ def course_step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor) -
     return loss
 
 
+STALE = 1e8  # a gradient that no batch has: what a forgotten zero_grad would add to
+
+
 class Recorder(nn.Module):
     """A VAE of a few weights that notes what it is asked to encode and to decode.
 
@@ -281,8 +284,8 @@ def _examine_train_step(answer: TrainStep) -> str:
     x = torch.rand(64, 1, 28, 28, generator=generator).to(default_device())
     model = Recorder().to(x.device)
     optimizer = Notes(model)
-    for parameter in model.parameters():  # what a forgotten zero_grad would add to
-        parameter.grad = torch.full_like(parameter, 1e4)
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, STALE)
     torch.manual_seed(3)
     if answer(model, optimizer, x.clone()) is ... or not (model.encoded or optimizer.calls):
         raise NotAttempted
@@ -297,7 +300,7 @@ def _examine_train_step(answer: TrainStep) -> str:
         raise Mistake("What you decode are not draws of the clouds, one for each image: "
                       "z = reparameterize(mu, logvar).")  # fmt: skip
     grad = optimizer.seen[-1]
-    if grad.abs().max() > 5e3:
+    if grad.abs().max() > STALE / 2:
         raise Mistake("The gradients of the step before are still there: `optimizer.zero_grad()` "
                       "before `loss.backward()`.")  # fmt: skip
     if (grad == 0).all():
