@@ -20,7 +20,6 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setattr(maintain, "NOTEBOOKS", sorted(tmp_path.glob("notebooks/0*.ipynb")))
     monkeypatch.setattr(maintain, "PACKAGE", tmp_path / "src/genmnist/__init__.py")
     monkeypatch.setattr(maintain, "README", tmp_path / "README.md")
-    monkeypatch.setattr(maintain, "SEEDS", tmp_path / "data/seeds.json")
     return tmp_path
 
 
@@ -231,6 +230,7 @@ def test_a_full_run_keeps_old_headlines_and_replaces_those_that_it_measured(cour
 
     monkeypatch.setattr(maintain, "ROOT", course)
     monkeypatch.setattr(maintain, "RESULTS", course / "data/results.json")
+    monkeypatch.setattr(maintain, "SEEDS", course / "data/seeds.json")
     run = {"unit": "nats", "n": 1, "source": "MNIST", "device": "CPU", "seconds": 1}
     record(course / "data/results.json", "A1", 3.0, **run)
     record(course / "data/results.json", "V1", 90.0, **run)
@@ -305,6 +305,7 @@ def test_more_seeds_stand_beside_the_first_and_give_mean_and_deviation(course, m
     run = {"unit": "dB", "n": 1, "source": "MNIST", "device": "CPU", "seconds": 1}
     results = course / "data/results.json"
     monkeypatch.setattr(maintain, "RESULTS", results)
+    monkeypatch.setattr(maintain, "SEEDS", course / "data/seeds.json")
     monkeypatch.setattr(maintain.os, "environ", dict(maintain.os.environ))
     record(results, "A3", 20.0, **run, detail={"FashionMNIST": 19.0})
     record(results, "V1", 85.0, **run)
