@@ -71,6 +71,16 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
     ("notebook", "line"),
     [
         ("01_autoencoder", "loss = squared_error(autoencoder(seen), x).mean()"),
+        (
+            "01_autoencoder",
+            "optimizer = torch.optim.Adam(tuned.decoder.parameters(), lr=1e-3, fused=True)",
+        ),
+        ("01_autoencoder", "z = tuned.encode(x)"),
+        ("01_autoencoder", "x_hat = tuned.decode(z + noise * spread * torch.randn_like(z))"),
+        ("01_autoencoder", "loss = loss + feature_weight * difference.square().sum(dim=1).mean()"),
+        ("01_autoencoder", "loss = torch.cat([squared_error(expert(seen[y == c]), x[y == c])"),
+        ("01_autoencoder", "return anomaly_score(experts[c], x) / usual + 0.5 * mahalanobis"),
+        ("01_autoencoder", "return 100 * (train.y[near] == y[:, None]).float().mean().item()"),
         ("02_vae", "loss = (nll + beta * kl).mean()"),
         ("02_vae", "z = reparameterize(mu, logvar)"),
         ("03_gan", "real_logits, fake_logits = discriminator(x), discriminator(fake.detach())"),

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from genmnist import published
-from genmnist.results import read, record, table
+from genmnist.data import DEFAULT_ROOT
+from genmnist.results import other_seeds, read, record, table
 
 RUN = {"unit": "nats", "n": 100, "source": "MNIST", "device": "2 CPU cores", "seconds": 12.34}
 
@@ -81,3 +82,40 @@ def test_a_run_on_other_images_leaves_the_headlines_alone(tmp_path):
     record(path, "A2", 33.0, **RUN)
     record(path, "A2", 20.0, **{**RUN, "source": "FashionMNIST"})
     assert read(path)["A2"]["value"] == 33.0
+
+
+BARS = {  # what the stored run on two cores has to reach: below the bar, or above it
+    "A1": (3.0, -1, {}),
+    "A2": (29.0, -1, {}),
+    "A3": (20.3, 1, {"FashionMNIST": 19.5}),
+    "A4": (96.5, 1, {"FashionMNIST": 92.3}),
+    "A5": (0.985, 1, {}),
+}
+
+
+@pytest.mark.parametrize("headline", BARS)
+def test_the_stored_run_and_its_other_seeds_reach_the_bar(headline):
+    """A flipped sign in a notebook trains without an error: what it stores shows it."""
+    bar, sign, details = BARS[headline]
+    entry = read(DEFAULT_ROOT / "results.json")[headline]
+    for value in (entry["value"], *other_seeds(headline)):
+        assert sign * value >= sign * bar
+    for name, least in details.items():
+        assert entry["detail"][name] >= least
+
+
+def test_the_stored_scoreboard_has_the_order_that_the_course_teaches():
+    rows = json.loads((DEFAULT_ROOT / "scoreboard-MNIST.json").read_text("utf-8"))["rows"]
+
+    def distance(name):
+        return rows[name]["frechet"][0]
+
+    falling = [
+        "autoencoder, 16 numbers, N(0, I)", "PCA-30 + Gaussian", "PCA-30 + Gaussian per class",
+        "autoencoder, 16 numbers, Gaussian", "autoencoder, 16 numbers, mixture",
+        "autoencoder, 16 numbers, mixture, decoder trained further", "real test images",
+    ]  # fmt: skip
+    distances = [distance(name) for name in falling]
+    assert distances == sorted(distances, reverse=True) and distances[-1] == pytest.approx(1)
+    two = rows["autoencoder, 2 numbers, N(0, I)"]
+    assert two["precision"][0] > 0.5 and two["recall"][0] < 0.1, "one good column says little"
