@@ -139,15 +139,6 @@ def epochs_in(path):
     return len(stored(path)["history"]["seconds"])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small are slower with several threads, by far where they share a core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module", params=[False, True], ids=["adam", "fused adam"])
 def uninterrupted(request, tmp_path_factory, one_thread):
     path = tmp_path_factory.mktemp("uninterrupted") / "run.pt"

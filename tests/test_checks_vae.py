@@ -14,15 +14,6 @@ from genmnist.checks import vae as check
 from genmnist.data import binarize
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small are slower with several threads, by far where they share a core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch):
     monkeypatch.setattr(check, "default_device", lambda: torch.device("cpu"))

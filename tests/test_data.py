@@ -9,15 +9,6 @@ from genmnist import data
 from genmnist.data import CLASS_NAMES, Batches, Images, binarize, load
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Batches this small are slower with several threads, by far where they share a core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def numbered(n):
     """n different images; image i is labelled i, and tells its number by its first two pixels."""
     x = torch.randint(0, 256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(n))

@@ -27,15 +27,6 @@ from genmnist.published import PUBLISHED, Published, published
 from genmnist.scoreboard import COLUMNS, REAL, RealImages, Scoreboard, look_at_real_images, score
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small are slower with several threads, by far where they share a core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(autouse=True)
 def course_data(tmp_path, monkeypatch):
     """A course that comes with no rows; a test that wants some puts them here."""

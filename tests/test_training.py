@@ -30,15 +30,6 @@ from genmnist.training import (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small are slower with several threads, by far where they share a core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def some_batches(n=10, size=4, **options):
     x = torch.randint(0, 256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(n))
     return Batches(Images(x.to(torch.uint8), torch.arange(n) % 10, "MNIST"), size, **options)
