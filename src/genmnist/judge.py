@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from genmnist.data import DEFAULT_ROOT, Batches, Images
 from genmnist.download import Name
+from genmnist.training import in_parts
 
 BATCH = 200  # larger ones are slower on a CPU
 
@@ -42,15 +43,13 @@ class Judge(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x))
 
-    @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
         """The last hidden layer, after its ReLU.  (n, 1, 28, 28) in [0, 1] -> (n, 128)"""
-        return torch.cat([self.body(_checked(part)) for part in x.split(BATCH)])
+        return in_parts(lambda part: self.body(_checked(part)), x, BATCH)
 
-    @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor:
         """(n, 1, 28, 28) in [0, 1] -> (n, 10), in parts and without gradients"""
-        return torch.cat([self(_checked(part)) for part in x.split(BATCH)])
+        return in_parts(lambda part: self(_checked(part)), x, BATCH)
 
     def labels(self, x: Tensor) -> Tensor:
         """The likeliest class of each image.  (n, 1, 28, 28) in [0, 1] -> (n,)"""
