@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from sklearn.mixture import GaussianMixture
 from torch import nn
 from torch.distributions import Bernoulli, Normal
 
@@ -14,6 +15,7 @@ from genmnist.vae import (
     gaussian_nll,
     importance_weighted_log_likelihood,
     likelihood_curve,
+    mixture_log_prior,
     negative_elbo,
     require_binary,
 )
@@ -225,6 +227,62 @@ def test_the_estimate_survives_weights_that_no_number_can_hold():
     model.decode = lambda z: torch.full((len(z), 1, 28, 28), -20.0)
     found = importance_weighted_log_likelihood(model, torch.ones(2, 1, 28, 28), 60)
     torch.testing.assert_close(found, torch.full((2,), -784 * 20.0), rtol=1e-5, atol=0)
+
+
+# --- Another prior.
+
+
+def two_bumps(z):
+    """log p(z) of a mixture of N(-1, 0.5) and N(2, 0.8), weights 0.3 and 0.7.  (n, 1) -> (n,)"""
+    bumps = Normal(torch.tensor([-1.0, 2.0]), torch.tensor([0.5, 0.8]))
+    weights = torch.tensor([0.3, 0.7])
+    return (bumps.log_prob(z) + weights.log()).logsumexp(dim=1)
+
+
+def test_many_draws_give_log_p_of_x_with_another_prior():
+    model, x = Toy(sigma=1.5), some_images()
+    z = torch.linspace(-10, 10, 4001)
+    log_joint = two_bumps(z[:, None])[:, None] + model.log_p_given(x, z)
+    exact = log_joint.logsumexp(dim=0) + math.log(20 / 4000)
+    found = importance_weighted_log_likelihood(model, x, 40_000, chunk=10_000, log_prior=two_bumps)
+    assert (found - exact).abs().max() < 0.04
+    assert (exact - model.log_p(x)).abs().max() > 0.3, "the two priors must differ"
+
+
+@pytest.mark.parametrize("k, chunk", [(1, 50), (20, 7)])
+def test_the_usual_prior_may_be_given_too(k, chunk):
+    def usual(z):
+        return Normal(0, 1).log_prob(z).sum(dim=1)
+
+    model, x, found = VAE(3, width=2), binarize(torch.rand(4, 1, 28, 28)), []
+    for prior in (None, usual):
+        torch.manual_seed(3)
+        found.append(importance_weighted_log_likelihood(model, x, k, chunk=chunk, log_prior=prior))
+    torch.testing.assert_close(*found, atol=1e-3, rtol=1e-6)
+
+
+def test_a_prior_that_forgets_to_sum_over_the_numbers_of_a_code_is_named():
+    with pytest.raises(ValueError, match=r"\(8, 1\) for 8 codes.*summed over its numbers"):
+        importance_weighted_log_likelihood(Toy(), some_images(), 2, log_prior=Normal(0, 1).log_prob)
+
+
+@pytest.mark.parametrize("size, components", [(1, 1), (3, 1), (3, 4), (40, 6)])
+def test_a_fitted_mixture_as_a_prior_has_the_density_that_its_library_gives(size, components):
+    z = torch.randn(800, size) @ torch.randn(size, size) + torch.randn(size)
+    z[::3] = 0.3 * z[::3] + 4
+    mixture = GaussianMixture(components, random_state=0, reg_covar=1e-3).fit(z.double().numpy())
+    elsewhere = torch.cat([z[:50], 10 * torch.randn(50, size)])
+    exact = torch.as_tensor(mixture.score_samples(elsewhere.double().numpy())).float()
+    found = mixture_log_prior(mixture)(elsewhere)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, exact, atol=5e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["diag", "spherical", "tied"])
+def test_a_mixture_of_another_kind_is_refused_by_name(kind):
+    mixture = GaussianMixture(2, covariance_type=kind).fit(torch.randn(50, 2).numpy())
+    with pytest.raises(ValueError, match=f"'{kind}'.*'full'"):
+        mixture_log_prior(mixture)
 
 
 # --- The curve.

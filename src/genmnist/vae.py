@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,12 @@ from torch import Tensor, nn
 
 from genmnist.autoencoder import Decoder, Encoder
 
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
+
 Likelihood = Callable[[Tensor, Tensor], Tensor]  # what is decoded, x -> -log p(x | z), (b,)
+Prior = Callable[[Tensor], Tensor]  # codes (n, z) -> log p(z) in nats, (n,)
+LOG_2_PI = math.log(2 * math.pi)
 
 
 class VAE(nn.Module):
@@ -87,7 +93,13 @@ def gaussian_nll(x_hat: Tensor, x: Tensor, logvar: Tensor | float) -> Tensor:
 
 @torch.no_grad()
 def importance_weighted_log_likelihood(
-    model: VAE, x: Tensor, num_samples: int, *, chunk: int = 50, nll: Likelihood = bernoulli_nll
+    model: VAE,
+    x: Tensor,
+    num_samples: int,
+    *,
+    chunk: int = 50,
+    nll: Likelihood = bernoulli_nll,
+    log_prior: Prior | None = None,
 ) -> Tensor:
     """log (1/k) sum_{i<=k} p(x | z_i) p(z_i) / q(z_i | x), z_i ~ q(z | x), in nats, per image.
 
@@ -97,18 +109,27 @@ def importance_weighted_log_likelihood(
     Args:
         x: (b, 1, h, w), binary unless another nll is given.  Returns (b,).
         nll: -log p(x | z) from what the model decodes and x, one value per image.
+        log_prior: log p(z) of a density that adds up to 1; N(0, I) unless given.
 
     Raises:
-        ValueError: if a pixel is grey, where the Bernoulli formula is no likelihood; if k < 1.
+        ValueError: if a pixel is grey, where the Bernoulli formula is no likelihood; if k < 1; if
+            log_prior gives anything but one value per code.
 
     Burda et al. (2016).
     """
-    return likelihood_curve(model, x, [num_samples], chunk=chunk, nll=nll)[0]
+    curve = likelihood_curve(model, x, [num_samples], chunk=chunk, nll=nll, log_prior=log_prior)
+    return curve[0]
 
 
 @torch.no_grad()
 def likelihood_curve(
-    model: VAE, x: Tensor, ks: Sequence[int], *, chunk: int = 50, nll: Likelihood = bernoulli_nll
+    model: VAE,
+    x: Tensor,
+    ks: Sequence[int],
+    *,
+    chunk: int = 50,
+    nll: Likelihood = bernoulli_nll,
+    log_prior: Prior | None = None,
 ) -> Tensor:
     """`importance_weighted_log_likelihood` at several growing k, from one set of draws.
 
@@ -126,7 +147,7 @@ def likelihood_curve(
     for k in ks:
         while drawn < k:
             n = min(chunk, k - drawn)
-            log_weights = _log_weights(model, x, mu, logvar, n, nll)  # (n, b)
+            log_weights = _log_weights(model, x, mu, logvar, n, nll, log_prior)  # (n, b)
             total = torch.logaddexp(total, log_weights.logsumexp(dim=0))
             drawn += n
         curve.append(total - math.log(k))
@@ -134,15 +155,58 @@ def likelihood_curve(
 
 
 def _log_weights(
-    model: VAE, x: Tensor, mu: Tensor, logvar: Tensor, n: int, nll: Likelihood
+    model: VAE,
+    x: Tensor,
+    mu: Tensor,
+    logvar: Tensor,
+    n: int,
+    nll: Likelihood,
+    log_prior: Prior | None,
 ) -> Tensor:
     """log p(x | z) + log p(z) - log q(z | x) for n draws of z.  -> (n, b)"""
     z = reparameterize(mu.expand(n, *mu.shape), logvar.expand(n, *logvar.shape))  # (n, b, z)
     decoded = model.decode(z.flatten(0, 1))  # (n b, 1, h, w)
     missed = nll(decoded, x.expand(n, *x.shape).flatten(0, 1)).view(n, -1)
     noise = (z - mu) * (-0.5 * logvar).exp()
-    # the constants of the two normal densities cancel
-    return -missed + 0.5 * (noise.square() + logvar - z.square()).sum(dim=2)
+    log_q = -0.5 * (noise.square() + logvar + LOG_2_PI).sum(dim=2)
+    if log_prior is None:
+        return -missed - 0.5 * (z.square() + LOG_2_PI).sum(dim=2) - log_q
+    found = log_prior(z.flatten(0, 1))
+    if found.shape != (n * len(x),):
+        raise ValueError(
+            f"log_prior gave shape {tuple(found.shape)} for {n * len(x)} codes: one value per code "
+            "is needed, summed over its numbers"
+        )
+    return -missed + found.view(n, -1) - log_q
+
+
+def mixture_log_prior(mixture: GaussianMixture, *, device: torch.device | str = "cpu") -> Prior:
+    """log p(z) = log sum_k w_k N(z; m_k, S_k) of a fitted mixture, for use as a prior.
+
+    Returns a function of codes (n, z) -> (n,) in nats, on `device`.
+
+    Raises:
+        ValueError: if the mixture's covariances are not full matrices.
+    """
+    if mixture.covariance_type != "full":
+        raise ValueError(
+            f"covariance_type is {mixture.covariance_type!r}: fit the mixture with 'full', the "
+            "default"
+        )
+    log_weights, means, scale = (
+        torch.as_tensor(values, dtype=torch.float32, device=device)
+        for values in (mixture.weights_, mixture.means_, mixture.precisions_cholesky_)
+    )  # (k,), (k, z), (k, z, z): the inverse of S_k is scale_k scale_k^T
+    log_weights = log_weights.log()
+    log_determinant = scale.diagonal(dim1=1, dim2=2).log().sum(dim=1)  # of S_k^(-1/2), (k,)
+    centers = torch.einsum("kz,kzj->kj", means, scale)
+
+    def log_prior(z: Tensor) -> Tensor:
+        white = torch.einsum("nz,kzj->nkj", z, scale) - centers  # (n, k, z)
+        log_normal = log_determinant - 0.5 * (white.square() + LOG_2_PI).sum(dim=2)
+        return (log_weights + log_normal).logsumexp(dim=1)
+
+    return log_prior
 
 
 @torch.no_grad()
