@@ -323,14 +323,16 @@ def show_curves(
     marks: Mapping[str, float] | None = None,
     log_x: bool = False,
     log_y: bool = False,
+    markers: bool = True,
 ) -> None:
     """Curves (x, y) by name, each with colour, dashes and marker of its own.
 
+    Without markers, for curves of hundreds of points, lines alone are drawn.
     `lines` are horizontal and `marks` vertical reference lines, written where they stand.
     """
     fig, axes = plt.subplots(figsize=(7, 3.8))
     for i, (name, (x, y)) in enumerate(curves.items()):
-        marker = "osD^vPX"[i % 7]
+        marker = "osD^vPX"[i % 7] if markers else ""
         axes.plot(x, y, label=name, color=COLORS[i % 7], ls=DASHES[i % 7], marker=marker, ms=5)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if log_x:
