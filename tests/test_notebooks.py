@@ -83,6 +83,22 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
         ("01_autoencoder", "return 100 * (train.y[near] == y[:, None]).float().mean().item()"),
         ("02_vae", "loss = (nll + beta * kl).mean()"),
         ("02_vae", "z = reparameterize(mu, logvar)"),
+        ("02_vae", "x, label = binarize(x), [one_hot[c] for c in y]"),
+        ("02_vae", "kl = kl_to_standard_normal(mu, logvar)"),
+        ("02_vae", "gap = (q * (log_q - (log_joint - log_evidence))).sum() * dz"),
+        ("02_vae", "return nll / of_pixels + kl / of_codes, nll, kl"),
+        ("02_vae", "return missed + beta * kl, missed, kl"),
+        (
+            "02_vae",
+            "return nll + beta * each.mean(dim=0).clamp(min=least).sum(), nll, each.sum(dim=1)",
+        ),
+        (
+            "02_vae",
+            "return (log_prior(vae, z) - bernoulli_nll(vae.decode(z), x.repeat(k, 1, 1, 1))"
+            " - log_q).view(k, -1)",
+        ),
+        ("02_vae", "losses[name] = (math.log(len(weights)) - weights.logsumexp(dim=0)).mean()"),
+        ("02_vae", "through = h + (q - h).detach()"),
         ("03_gan", "real_logits, fake_logits = discriminator(x), discriminator(fake.detach())"),
         ("03_gan", "g_loss = generator_loss(discriminator(fake)).mean()"),
     ],
