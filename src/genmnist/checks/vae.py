@@ -26,6 +26,17 @@ from genmnist.training import default_device
 
 MuLogvar = Callable[[Tensor, Tensor], Tensor]
 
+
+def called_on_copies(function: Callable, *tensors: Tensor) -> object:
+    """What the learner's function returns; a Mistake if it changes what it is given."""
+    copies = [tensor.clone() for tensor in tensors]
+    result = called(function, *copies)
+    if any(not torch.equal(copy, was) for copy, was in zip(copies, tensors, strict=True)):
+        raise Mistake("Your function changes the tensors that it is given, as `z += …` does: write "
+                      "`z = z + …`, which makes a new one.")  # fmt: skip
+    return result
+
+
 # -- E1 ------------------------------------------------------------------------------------------
 
 
@@ -54,18 +65,26 @@ def _examine_reparameterize(answer: MuLogvar) -> str:
     torch.manual_seed(1)
     if torch.equal(answer(mu, logvar).detach().cpu().double(), draws):
         raise Mistake("Two calls give the same draws: do not seed inside the function.")
-    if not z.requires_grad:
+    by_mu = by_logvar = None
+    if z.requires_grad:
+        by_mu, by_logvar = torch.autograd.grad(z.sum(), (mu, logvar), allow_unused=True)
+    lost = [  # torch.normal gives gradients, all of them 0
+        name
+        for name, grad in (("mu", by_mu), ("logvar", by_logvar))
+        if grad is None or (grad == 0).all()
+    ]
+    if lost:
+        to = "" if len(lost) == 2 else f" to {lost[0]}"
         raise Mistake(
-            "No gradient gets through: `.sample()`, `torch.normal`, `.detach()` and "
-            "`torch.no_grad()` cut it. Draw noise first, then scale and move it."
+            f"No gradient gets through{to}: `.sample()`, `torch.normal`, `.detach()`, `.item()` "
+            "and `torch.no_grad()` cut it. Draw noise first, then scale and move it."
         )
-    by_mu, by_logvar = torch.autograd.grad(z.sum(), (mu, logvar), allow_unused=True)
-    if by_mu is None or not close(by_mu, torch.ones_like(mu)):
+    if not close(by_mu, torch.ones_like(mu)):
         raise Mistake("The gradient does not get through to mu unchanged: z is mu plus something "
                       "that does not depend on mu.")  # fmt: skip
-    if by_logvar is None or not close(by_logvar, 0.5 * (z - mu), tolerance=1e-2):
-        raise Mistake("No right gradient gets through to logvar: compute sigma from it, with no "
-                      "`.detach()` and no `.item()` on the way.")  # fmt: skip
+    if not close(by_logvar, 0.5 * (z - mu), tolerance=1e-2):
+        raise Mistake("The gradient by logvar is not right: compute sigma from all of logvar, "
+                      "exp(logvar / 2).")  # fmt: skip
     return "Mean, spread and gradients of the draws are right."
 
 
@@ -75,8 +94,7 @@ def _examine_spread(noise: Tensor, spread: Tensor, draws: Tensor, logvar: Tensor
     if (seen < 1e-6).all():
         if (offset.abs() < 1e-4).all():
             raise Mistake("That is mu itself: add noise, scaled by sigma.")
-        raise Mistake("All draws of a code dimension have the same noise: draw it for each row, "
-                      "`torch.randn_like(mu)`.")  # fmt: skip
+        raise Mistake("All rows have the same noise: draw it for each, `torch.randn_like(mu)`.")
     if ((offset - spread / 2).abs() < 0.05 * spread).all():
         raise Mistake("`torch.rand` is uniform between 0 and 1: the noise is normal, `randn`.")
     if ((draws.mean(dim=0)).abs() < 0.05 * spread).all():
@@ -130,7 +148,7 @@ _BOUND_HINTS: dict[str, Mapping[str, str]] = {
     },
     "the gap": {
         "a": "that is the second term of the bound, and the bound is not exact where it is 0.",
-        "c": "the expectation is under q, so q stands first.",
+        "c": "look at `gap` in the cell above: the distribution whose mean it takes stands first.",
         "d": "look at the printed gaps: a poor q loses more than a good one.",
     },
 }
@@ -160,13 +178,12 @@ def _examine_kl(answer: MuLogvar) -> str:
     known = {
         "The sign is turned round: a KL is never below 0.": -right,
         "The factor 1/2 is missing.": (2 * right, -2 * right),
-        "That averages over the code dimensions: sum them. Their number is then part of the "
-        "loss, as the number of pixels is.": each.mean(dim=1),
+        "That averages over the numbers of a code: sum over them.": each.mean(dim=1),
         "That is one number for the whole batch: keep one value per image.":
             (right.mean(), right.sum(), each.mean()),
-        "That sums over the images and leaves the code dimensions: sum over dimension 1.":
+        "That sums over the images and leaves the numbers of a code: sum over `dim=1`.":
             each.sum(dim=0),
-        "Each code dimension has its value still: sum over dimension 1.": each,
+        "Each number of a code has its value still: sum over `dim=1`.": each,
         "You took logvar for the logarithm of sigma. It is the logarithm of the variance, so "
         "exp(logvar) is sigma², and logvar needs no factor 2.": doubled,
         "That has sigma where sigma² belongs: exp(logvar) without the 1/2.":
@@ -190,6 +207,7 @@ def _examine_kl(answer: MuLogvar) -> str:
     }  # fmt: skip
     if not close(result, right):
         raise_if_known(result, known)
+        _examine_logarithm(answer, result, mu, logvar.abs())
         if isinstance(result, Tensor) and result.shape == (6, 1):
             raise Mistake("The shape is (6, 1): make it (6,), by a sum without `keepdim`.")
         shaped = isinstance(result, Tensor) and result.shape == (6,)
@@ -206,6 +224,28 @@ def _examine_kl(answer: MuLogvar) -> str:
         raise Mistake("No gradient gets through: stay with tensor operations, without `.item()`, "
                       "`.detach()` and `torch.no_grad()`.")  # fmt: skip
     return "Right at many mu and logvar, in nats, one value per image."
+
+
+def _examine_logarithm(answer: MuLogvar, result: object, mu: Tensor, positive: Tensor) -> None:
+    """Name what takes logvar for sigma or sigma², by the answer at a positive logvar, (b, z)."""
+    found = as_numbers(result)
+    nan = found is not None and bool(found.isnan().any())
+    why = " Where it is negative, its logarithm is nan." if nan else ""
+    variance = mu.square() + positive - 1 - positive.log()
+    sigma = mu.square() + positive.square() - 1 - 2 * positive.log()
+    mixed = mu.square() + positive.square() - 1 - positive
+    raise_if_known(
+        answer(mu.clone(), positive.clone()),
+        {
+            "You used logvar as sigma²: it is the logarithm of sigma², and sigma² is exp(logvar)."
+            + why: tuple(half * variance.sum(dim=1) for half in (0.5, 1)),
+            "You used logvar as sigma: it is the logarithm of sigma², and sigma² is exp(logvar)."
+            + why: tuple(half * each.sum(dim=1) for half in (0.5, 1) for each in (sigma, mixed)),
+        },
+    )
+    if nan:
+        raise Mistake("It gives nan, the logarithm of a negative number: logvar may have any sign, "
+                      "and is a logarithm already.")  # fmt: skip
 
 
 # -- E4 ------------------------------------------------------------------------------------------
@@ -269,9 +309,12 @@ class Notes(torch.optim.SGD):
 
     def step(self, closure: object = None) -> None:
         self.calls.append("step")
+        self.seen.append(self.gradients())
+
+    def gradients(self) -> Tensor:
         parameters = self.param_groups[0]["params"]
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        self.seen.append(torch.cat([g.flatten() for g in grads]).clone())
+        return torch.cat([g.flatten() for g in grads]).clone()
 
 
 def train_step(answer: TrainStep) -> TrainStep:
@@ -280,33 +323,68 @@ def train_step(answer: TrainStep) -> TrainStep:
 
 
 def _examine_train_step(answer: TrainStep) -> str:
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(4_321)  # a seed that no answer takes
     x = torch.rand(64, 1, 28, 28, generator=generator).to(default_device())
     model = Recorder().to(x.device)
     optimizer = Notes(model)
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, STALE)
     torch.manual_seed(3)
-    if answer(model, optimizer, x.clone()) is ... or not (model.encoded or optimizer.calls):
+    if _one_step(answer, model, optimizer, x) is ... or not (model.encoded or optimizer.calls):
         raise NotAttempted
     _examine_calls(model, optimizer)
+    before = model.encoded[-1]
+    torch.manual_seed(4)
+    _one_step(answer, model, optimizer, x)  # again, after whatever the first call left behind
     given, z = model.encoded[-1], model.decoded[-1]
-    if not ((given == 0) | (given == 1)).all():
-        raise Mistake("The encoder sees grey pixels: the likelihood is one of coin tosses, so "
-                      "`x = binarize(x)` first.")  # fmt: skip
+    if given.numel() != x.numel():
+        raise Mistake(f"The encoder sees {described(given)}: give it the whole batch, of shape "
+                      f"{tuple(x.shape)}.")  # fmt: skip
+    given = given.view_as(x)
+    _examine_coins(given, before, x)
     if z.shape == (64, 2) and close(z, model.mu.expand(64, 2)):
         raise Mistake("You decode mu: the bound needs a draw, z = reparameterize(mu, logvar).")
     if z.shape != (64, 2) or z.std(dim=0).min() < 0.1:
         raise Mistake("What you decode are not draws of the clouds, one for each image: "
                       "z = reparameterize(mu, logvar).")  # fmt: skip
-    grad = optimizer.seen[-1]
+    grad, left = optimizer.seen[-1], optimizer.gradients()
+    if (grad == 0).all() or not ((left == 0).all() or torch.equal(left, grad)):
+        raise Mistake("The step sees no gradient of this batch: `loss.backward()` before "
+                      "`optimizer.step()`, with no `zero_grad` in between.")  # fmt: skip
     if grad.abs().max() > STALE / 2:
         raise Mistake("The gradients of the step before are still there: `optimizer.zero_grad()` "
                       "before `loss.backward()`.")  # fmt: skip
-    if (grad == 0).all():
-        raise Mistake("The step sees no gradient: `loss.backward()` before `optimizer.step()`.")
     _examine_gradient(grad, model, given, x, z)
     return "It sees binary images, draws, and makes one update on the mean of nll + kl."
+
+
+def _one_step(answer: TrainStep, model: Recorder, optimizer: Notes, x: Tensor) -> object:
+    try:
+        return answer(model, optimizer, x.clone())
+    except RuntimeError as error:
+        if "scalar outputs" not in str(error):
+            raise
+        raise Mistake("Your loss is not one number, and `loss.backward()` needs one: take the mean "
+                      "over images, `(nll + kl).mean()`.") from error  # fmt: skip
+
+
+def _examine_coins(given: Tensor, before: Tensor, x: Tensor) -> None:
+    """Whether given, what the encoder saw, is one toss of the coins x, and before another."""
+    if not ((given == 0) | (given == 1)).all():
+        raise Mistake("The encoder sees grey pixels: the likelihood is one of coin tosses, so "
+                      "`x = binarize(x)` first.")  # fmt: skip
+    anew = "each use must toss the coins anew, `x = binarize(x)`"
+    if torch.where(given == 1, x, 1).min() >= torch.where(given == 0, x, 0).max():
+        raise Mistake(f"You cut the grey values at a threshold: {anew}. A pixel of 0.3 is white in "
+                      "30 % of the draws.")  # fmt: skip
+    if torch.equal(given.flatten(), before.flatten()):
+        raise Mistake(f"Two calls see the same tosses: {anew}, without a seed.")
+    for grey in (0.3, 0.8):
+        white = given[(x - grey).abs() < 0.05].float().mean().item()
+        if abs(white - grey) > 0.05:
+            raise Mistake(f"A pixel of {grey} is white in {100 * white:.0f} % of your draws, and "
+                          f"not in {100 * grey:.0f} %: its grey value is the probability of white, "
+                          "`x = binarize(x)`.")  # fmt: skip
 
 
 def _examine_calls(model: Recorder, optimizer: Notes) -> None:
@@ -318,9 +396,6 @@ def _examine_calls(model: Recorder, optimizer: Notes) -> None:
         raise Mistake("No weight moves: `optimizer.step()` after `loss.backward()`.")
     if optimizer.calls.count("step") > 1:
         raise Mistake("The optimizer makes several steps: one for each batch.")
-    if "zero_grad" not in optimizer.calls:
-        raise Mistake("The gradients of the step before are still there: `optimizer.zero_grad()` "
-                      "before `loss.backward()`.")  # fmt: skip
 
 
 def _examine_gradient(
@@ -330,12 +405,18 @@ def _examine_gradient(
     noise = (z - model.mu.detach()) * (-0.5 * model.logvar.detach()).exp()
 
     def gradient(
-        target: Tensor = binary, *, nll: float = 1.0, kl: float = 1.0, sigmoid_first: bool = False
+        target: Tensor = binary,
+        *,
+        nll: float = 1.0,
+        kl: float = 1.0,
+        sigmoid_first: bool = False,
+        swapped: bool = False,
     ) -> Tensor:
         draw = model.mu + (0.5 * model.logvar).exp() * noise
         logits = (draw @ model.weight).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
         logits = logits.sigmoid() if sigmoid_first else logits
-        each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        pair = (target, logits) if swapped else (logits, target)
+        each = F.binary_cross_entropy_with_logits(*pair, reduction="none")
         price = vae.kl_to_standard_normal(model.mu[None], model.logvar[None]).mean()
         loss = nll * each.flatten(1).sum(dim=1).mean() + kl * price
         parts = torch.autograd.grad(loss, tuple(model.parameters()), allow_unused=True)
@@ -349,19 +430,25 @@ def _examine_gradient(
     raise_if_known(
         grad,
         {
-            "The KL is missing from the loss: without it this is an autoencoder with noise.":
+            "The kl is missing from the loss: without it this is an autoencoder with noise.":
                 gradient(kl=0),
-            "The KL is subtracted: the loss is -ELBO = nll + kl.": gradient(kl=-1),
-            "The cross-entropy is missing from the loss.": gradient(nll=0),
+            "The kl is subtracted: the loss is -ELBO = nll + kl.": gradient(kl=-1),
+            "The nll is missing from the loss.": gradient(nll=0),
             "Your loss is the ELBO, and the step goes down: minimise -ELBO = nll + kl.":
                 (-wanted, gradient(nll=-1)),
-            "The cross-entropy is averaged over pixels, and the KL summed over code dimensions: "
-            "the KL weighs 784 times what it should. Sum the pixels.": gradient(nll=1 / 784),
-            "Both terms are averaged, over pixels and over code dimensions: sum both, and average "
-            "over images only.": gradient(nll=1 / 784, kl=1 / 2),
-            "The KL is averaged over code dimensions: sum them.": gradient(kl=1 / 2),
-            "The loss is summed over the images: only the step takes a mean, over images.":
-                (gradient(nll=64, kl=64), gradient(nll=64), gradient(kl=64)),
+            "The nll is averaged over pixels, and the kl summed over the numbers of a code: the kl "
+            "weighs 784 times what it should. Sum over pixels.": gradient(nll=1 / 784),
+            "Both terms are averaged, over pixels and over the numbers of a code: sum both, and "
+            "average over images only.": gradient(nll=1 / 784, kl=1 / 2),
+            "The kl is averaged over the numbers of a code: sum over them.": gradient(kl=1 / 2),
+            "The loss is summed over the images: take the mean over images, `(nll + kl).mean()`.":
+                gradient(nll=64, kl=64),
+            "The nll is summed over the images and the kl averaged: take the mean over images of "
+            "both, `(nll + kl).mean()`.": gradient(nll=64),
+            "The kl is summed over the images and the nll averaged: take the mean over images of "
+            "both, `(nll + kl).mean()`.": gradient(kl=64),
+            "The arguments of `bernoulli_nll` are swapped: the logits come first, then x.":
+                gradient(swapped=True),
             "The target is grey and the input binary: draw once, `x = binarize(x)`, and use it for "
             "both.": gradient(grey),
             "The decoder gives logits, and `bernoulli_nll` takes logits: no sigmoid in between.":
@@ -379,7 +466,7 @@ def _examine_gradient(
 def implied_betas(pixels: int, latent_dim: int) -> dict[str, float]:
     """The weight of the KL, over that of the squared error or nll, which each reduction implies.
 
-    With a sum over d pixels and a sum over k code dimensions it is 1.  A mean divides by d or k:
+    With a sum over d pixels and a sum over k numbers of a code it is 1.  A mean divides by d or k:
     mean / sum is d, mean / mean is d / k, sum / mean is 1 / k.
     """
     return {
@@ -393,7 +480,7 @@ def implied_betas(pixels: int, latent_dim: int) -> dict[str, float]:
 def implied_beta(
     answers: Mapping[str, float | None], *, pixels: int = 784, latent_dim: int = 2
 ) -> dict[str, float]:
-    """E5.  Reduction -> the beta that it implies, at so many pixels and code dimensions."""
+    """E5.  Reduction -> the beta that it implies, at so many pixels and numbers of a code."""
     right = implied_betas(pixels, latent_dim)
 
     def examine(given: Mapping[str, float | None]) -> str:
@@ -402,10 +489,14 @@ def implied_beta(
         tried = {name: as_numbers(value) for name, value in given.items() if value is not None}
         if not tried:
             raise NotAttempted
+        wrong = []
         for name, number in tried.items():
             if number is None or number.numel() != 1 or not number.isfinite().all():
-                raise Mistake(f"{name}: {given[name]!r} is not a number.")
-            _examine_beta(name, float(number), right, pixels, latent_dim)
+                wrong.append(f"{name}: {given[name]!r} is not a number.")
+            elif hint := _beta_hint(name, float(number), right, pixels, latent_dim):
+                wrong.append(f"{name}: {hint}")
+        if wrong:
+            raise Mistake(" ".join(wrong))
         if open_ones := [name for name in right if name not in tried]:
             names = "; ".join(open_ones)
             raise Mistake(f"{len(tried)} of {len(right)} right. Still open: {names}.")
@@ -414,29 +505,35 @@ def implied_beta(
     return judge_answer("E5", answers, right, examine)
 
 
-def _examine_beta(
+def _beta_hint(
     name: str, given: float, right: Mapping[str, float], pixels: int, latent_dim: int
-) -> None:
+) -> str:
+    """A short sentence on a wrong beta, and nothing on a right one."""
+
     def near(value: float) -> bool:
         return abs(given - value) <= 0.01 * abs(value)
 
     wanted = right[name]
+    both = name == "mean over pixels, mean over codes"
     if near(wanted):
-        return
+        return ""
     if near(1 / wanted):
-        raise Mistake(f"{name}: turned round. If the nll is divided by d, the KL weighs d times as "
-                      "much beside it.")  # fmt: skip
-    if near(pixels * latent_dim) or near(1 / (pixels * latent_dim)):
-        raise Mistake(f"{name}: the two divisions work against each other: one makes the nll "
-                      "lighter, the other the KL.")  # fmt: skip
+        divided, heavier, side = ("kl", "nll", "below") if wanted < 1 else ("nll", "kl", "above")
+        more = f" by more than the {heavier}" if both else ""
+        return (f"turned round: the {divided} is divided{more}, so the {heavier} weighs more and "
+                f"beta is {side} 1.")  # fmt: skip
+    if both and (near(pixels * latent_dim) or near(1 / (pixels * latent_dim))):
+        return ("the two divisions work against each other: one makes the nll lighter, the other "
+                "the kl.")  # fmt: skip
     summed_codes = right[name.replace("mean over codes", "sum over codes")]
     if name.endswith("mean over codes") and near(summed_codes):
-        raise Mistake(f"{name}: the mean over {latent_dim} code dimensions divides the KL, too.")
+        too = ", too" if both else ""
+        return f"the mean over the {latent_dim} numbers of a code divides the kl{too}."
     summed_pixels = right[name.replace("mean over pixels", "sum over pixels")]
     if name.startswith("mean over pixels") and near(summed_pixels):
-        raise Mistake(f"{name}: the mean over {pixels} pixels divides the nll.")
-    raise Mistake(f"{name}: not {given:g}. Write the loss as c · (nll + beta · kl), with both "
-                  "terms summed; what is beta?")  # fmt: skip
+        too = ", too" if both else ""
+        return f"the mean over {pixels} pixels divides the nll{too}."
+    return f"not {given:g}; write the loss as c · (nll + beta · kl), with both terms summed."
 
 
 # -- E6 ------------------------------------------------------------------------------------------
@@ -463,11 +560,11 @@ for _run, _right in DIAGNOSES.items():
     _DIAGNOSIS_HINTS[_run] = {
         letter: hint
         for letter, hint in {
-            "a": "in a healthy run the KL is some nats, and sigma well below 1.",
-            "b": "with far too large a beta the KL is next to 0 and every copy is the same image.",
-            "c": "with far too small a beta the KL is large, copies are good, and draws from the "
+            "a": "in a healthy run the kl is some nats, and sigma well below 1.",
+            "b": "with far too large a beta the kl is next to 0 and every copy is the same image.",
+            "c": "with far too small a beta the kl is large, copies are good, and draws from the "
                  "prior are not.",
-            "d": "a decoder that sees mu alone gives sigma no reason to leave 1: look at it.",
+            "d": "compare its nll, at one draw, with its copies, which decode mu.",
         }.items()
         if letter != _right
     }  # fmt: skip
@@ -500,7 +597,12 @@ def _examine_add_attribute(answer: Shift) -> str:
         torch.randn(n, 4, generator=generator).to(device) + shift
         for n, shift in ((5, 0.0), (30, 2.0), (40, -1.0))
     )
-    result = called(answer, z.clone(), with_it.clone(), without_it.clone())
+    try:
+        result = called_on_copies(answer, z, with_it, without_it)
+    except RuntimeError as error:
+        answer(z.clone(), with_it, without_it[: len(with_it)])  # raises again, if for other reasons
+        raise Mistake("The two groups may differ in size: take each mean first, then their "
+                      "difference.") from error  # fmt: skip
     a, b = with_it.mean(dim=0), without_it.mean(dim=0)
     if not close(result, z + a - b):
         raise_if_known(
@@ -514,8 +616,8 @@ def _examine_add_attribute(answer: Shift) -> str:
                     (a.expand_as(z), a),
                 "That is the direction alone: add it to z.": ((a - b).expand_as(z), a - b),
                 "The means are added: the direction is their difference.": z + a + b,
-                "That is a mean over the code dimensions: take it over the images, `dim=0`.":
-                    (z + with_it.mean() - without_it.mean(),),
+                "That is a mean over the numbers of a code, too: take it over the images, `dim=0`.":
+                    z + with_it.mean() - without_it.mean(),
             },
         )  # fmt: skip
         if not isinstance(result, Tensor) or result.shape != z.shape:
@@ -525,6 +627,88 @@ def _examine_add_attribute(answer: Shift) -> str:
     if not isinstance(result, Tensor):
         raise Mistake(f"It gives {described(result)}: stay with tensors.")
     return "z plus the difference of two means."
+
+
+# -- E8 ------------------------------------------------------------------------------------------
+
+Bound = Callable[[Tensor], Tensor]
+
+
+def course_importance_weighted_bound(log_weights: Tensor) -> Tensor:
+    """log (1/k) sum_i exp(log_weights[i]) in nats: (k, b), k draws for each image, to (b,).
+
+    Burda et al. (2016).
+    """
+    return log_weights.logsumexp(dim=0) - math.log(len(log_weights))
+
+
+def importance_weighted_bound(answer: Bound) -> Bound:
+    """E8.  log p(x|z) + log p(z) - log q(z|x), (k, b), to the bound of log p(x) in nats, (b,)."""
+    return judge_answer("E8", answer, course_importance_weighted_bound, _examine_weighted_bound)
+
+
+def _examine_weighted_bound(answer: Bound) -> str:
+    k, b = 4, 6
+    about = torch.tensor([-90.0, -120.0, -200.0, -350.0, -600.0, -1000.0])  # their exp underflows
+    spread = torch.randn(k, b, generator=torch.Generator().manual_seed(0))
+    log_weights = (about + spread).to(default_device())
+    result = called_on_copies(answer, log_weights)
+    right = course_importance_weighted_bound(log_weights)
+    tolerance = 2e-6  # of 1,000 nats: log k and less has to show
+    if not close(result, right, tolerance):
+        raise_if_known(result, _weighted_bound_mistakes(log_weights), tolerance)
+        _examine_weighted_values(result, right, k)
+    if not isinstance(result, Tensor):
+        raise Mistake(f"It gives {described(result)}: stay with tensors.")
+    if not answer(log_weights.clone().requires_grad_()).requires_grad:
+        raise Mistake("No gradient gets through: stay with tensor operations, without `.item()`, "
+                      "`.detach()` and `torch.no_grad()`.")  # fmt: skip
+    return "The mean stands inside the logarithm, and weights of exp(-1000) do not become 0."
+
+
+def _weighted_bound_mistakes(log_weights: Tensor) -> dict[str, Tensor | tuple[Tensor, ...]]:
+    k, b = log_weights.shape
+    log_k, log_b = math.log(k), math.log(b)
+    total = log_weights.logsumexp(dim=0)
+    of_images, largest = log_weights.logsumexp(dim=1), log_weights.amax(dim=0)
+    return {
+        "That is the mean of the logarithms, which is the ELBO again: the mean stands inside the "
+        "logarithm.": log_weights.mean(dim=0),
+        "The log k is missing: the mean of k weights is their sum divided by k.": total,
+        "log k is added: dividing by k inside the logarithm is subtracting log k outside it.":
+            total + log_k,
+        "That goes over the images, and leaves the draws: go over `dim=0`.":
+            (of_images - log_b, of_images - log_k, of_images, log_weights.mean(dim=1)),
+        "You subtract the logarithm of the number of images: k is the number of draws, "
+        "`len(log_weights)`.": total - log_b,
+        "You divide by k outside the logarithm, or divide the logarithms: subtract log k instead.":
+            (total / k, total / log_k, (log_weights / k).logsumexp(dim=0)),
+        "You subtract k: subtract log k.": total - k,
+        "The sign is turned round: it is a bound of log p(x), and no loss.": log_k - total,
+        "That is the largest weight alone: add up all k of them, with `logsumexp`.":
+            (largest, largest - log_k),
+    }  # fmt: skip
+
+
+def _examine_weighted_values(result: object, right: Tensor, k: int) -> None:
+    """Name what else can be wrong with a result that is not the right one, (b,)."""
+    found = as_numbers(result)
+    if found is not None and found.isnan().any():
+        raise Mistake("It gives nan, as the logarithm of a negative number does: log_weights are "
+                      "logarithms already.")  # fmt: skip
+    if found is not None and (found == -math.inf).any():
+        raise Mistake("It gives -inf: exp(-110) and all below are 0 in single precision, and "
+                      "the logarithm of 0 is -inf. Use `logsumexp`.")  # fmt: skip
+    if found is not None and found.numel() == 1:
+        raise Mistake("That is one number for all images: keep one value per image.")
+    if found is not None and found.shape == (1, *right.shape):
+        raise Mistake(f"The shape is {tuple(found.shape)}: make it {tuple(right.shape)}, without "
+                      "`keepdim`.")  # fmt: skip
+    if found is None or found.shape != right.shape:
+        raise Mistake(f"It gives {described(result)}, and one value for each of the {len(right)} "
+                      "images is needed.")  # fmt: skip
+    raise Mistake(f"It gives {found[0]:.2f} nats for the first image, and not {right[0]:.2f}: the "
+                  f"logarithm of the mean of its {k} weights is needed.")  # fmt: skip
 
 
 # -- the exit quiz -------------------------------------------------------------------------------
@@ -542,7 +726,7 @@ _QUIZ_HINTS: dict[str, Mapping[str, str]] = {
         "c": "a longer run changes both, and makes neither comparable.",
     },
     "3": {
-        "b": "a stronger decoder makes it worse: it needs the code less.",
+        "b": "in section 6 one and the same decoder collapsed in two of four runs.",
         "c": "a KL of 0 says that the clouds are the prior, whatever the image.",
         "d": "the learning rate has no part in where the optimum is.",
     },
