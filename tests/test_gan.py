@@ -51,3 +51,8 @@ def test_detach_keeps_the_critics_update_out_of_the_generator():
     assert all(parameter.grad is None for parameter in generator.parameters())
     generator_loss(discriminator(fake)).mean().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in generator.parameters())
+
+
+def test_a_generator_knows_how_much_noise_it_takes():
+    generator = Generator(5, width=2)
+    assert generator(torch.randn(3, generator.latent_dim)).shape == (3, 1, 28, 28)

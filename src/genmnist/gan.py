@@ -13,6 +13,7 @@ class Generator(nn.Module):
 
     def __init__(self, latent_dim: int, *, width: int = 32) -> None:
         super().__init__()
+        self.latent_dim = latent_dim
         self.decoder = Decoder(latent_dim, width=width)
 
     def forward(self, z: Tensor) -> Tensor:
