@@ -16,6 +16,7 @@ import pytest
 import scipy.linalg
 import torch
 import torch.nn.functional as F
+from exercises import right, wrong
 from torch import nn
 
 from genmnist import checks, evaluation
@@ -47,19 +48,6 @@ CHECKS = {
     "E6": (check.anomaly_score, check.relative_error),
     "E7": (check.sample_mixture, check.mixture_samples),
 }
-
-
-def right(exercise, answers):
-    return [pytest.param(exercise, a, id=f"{exercise} {i}") for i, a in enumerate(answers, 1)]
-
-
-def wrong(exercise, answers):
-    """answers: a distinctive part of the hint -> a wrong answer, or several that deserve it."""
-    return [
-        pytest.param(exercise, a, hint, id=f"{exercise} {hint}")
-        for hint, variants in answers.items()
-        for a in (variants if isinstance(variants, list) else [variants])
-    ]
 
 
 # --- E2.

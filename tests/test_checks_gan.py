@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from exercises import assert_accepted, assert_named, right, wrong
 from torch import nn
 
 from genmnist import evaluation, gan
@@ -26,19 +27,6 @@ CHECKS = {
     "E7": (check.recall, check.neighbour_recall),
     "E8": (check.condition, check.noise_with_label),
 }
-
-
-def right(exercise, answers):
-    return [pytest.param(exercise, a, id=f"{exercise} {i}") for i, a in enumerate(answers, 1)]
-
-
-def wrong(exercise, answers):
-    """answers: a distinctive part of the hint -> a wrong answer, or several that deserve it."""
-    return [
-        pytest.param(exercise, a, hint, id=f"{exercise} {hint}")
-        for hint, variants in answers.items()
-        for a in (variants if isinstance(variants, list) else [variants])
-    ]
 
 
 def forgets_to_return(*arguments):
@@ -771,9 +759,7 @@ NOT_CONDITION = wrong("E8", {
     [*GAME_STEP, *OPTIMAL_DISCRIMINATOR, *GAN_STEP, *GENERATOR_RANGE, *RECALL, *CONDITION],
 )
 def test_a_right_answer_is_accepted_and_used(exercise, answer, capsys):
-    assert CHECKS[exercise][0](answer) is answer
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"{exercise}. Right. ") and printed.count("\n") == 1
+    assert_accepted(CHECKS, exercise, answer, capsys)
 
 
 @pytest.mark.parametrize(
@@ -784,12 +770,7 @@ def test_a_right_answer_is_accepted_and_used(exercise, answer, capsys):
     ],
 )  # fmt: skip
 def test_a_wrong_answer_gets_its_own_hint_and_the_course_goes_on(exercise, answer, hint, capsys):
-    run, own = CHECKS[exercise]
-    kept = run(answer)
-    printed = capsys.readouterr().out
-    assert printed.startswith(f"{exercise}. Not yet. ") and hint in printed
-    assert printed.endswith(" The notebook goes on with the course's version.\n")
-    assert kept is own and kept is not answer
+    assert_named(CHECKS, exercise, answer, hint, capsys)
 
 
 @pytest.mark.parametrize("exercise", CHECKS)
