@@ -318,6 +318,7 @@ def test_more_seeds_stand_beside_the_first_and_give_mean_and_deviation(course, m
 
     def execute(path, *, seed):
         runs = maintain.Path(maintain.os.environ["COURSE_RUNS"])
+        assert maintain.os.environ["COURSE_FURTHER"] == "1", "as long as the stored run"
         record(runs / "results.json", "A3", 20.0 + seed, **run, detail={"FashionMNIST": 19 + seed})
 
     monkeypatch.setattr(maintain, "execute", execute)
