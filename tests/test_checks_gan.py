@@ -996,3 +996,14 @@ def test_the_share_of_data_is_the_best_discriminator():
         (p * softplus(-d) + q * softplus(d)).sum().backward()
         optimizer.step()
     torch.testing.assert_close(d.sigmoid().detach(), check.share_of_data(p, q), atol=5e-3, rtol=0)
+
+
+def test_the_anonymous_runs_have_the_faults_that_the_answers_name():
+    runs = dict(zip(check.DASHBOARDS.values(), check.ANONYMOUS_FAULTS, strict=True))
+    assert runs["a"] == {}, "nothing is wrong with it"
+    x = torch.rand(50, 1, 28, 28)
+    assert [name for name, fault in runs.items() if "change" in fault] == ["d"]
+    assert runs["d"]["change"](x).max() > 2, "no forger with pixels up to 1 can follow"
+    (of_c, of_d), (g, d) = runs["c"]["rates"], runs["e"]["rates"]
+    assert of_c >= 10 * of_d, "a forger that runs ahead"
+    assert d <= g / 100, "a critic that stays behind"

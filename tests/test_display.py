@@ -313,3 +313,68 @@ def test_time_left_counts_the_epochs_that_are_left(capsys):
     history.seconds.append(30.0)
     live.epoch_done(600)
     assert "epoch 1 of 4, 1 min 30 s left, 20 images/s  loss 1" in capsys.readouterr().out
+
+
+GAN_CURVES = {
+    "loss of D": [1.3, 0.9], "loss of G": [0.7, 1.2], "D(real)": [0.5, 0.8], "D(fake)": [0.5, 0.2],
+    "gradient of D": [1.0, 2.0], "gradient of G": [0.1, 0.0],
+}  # fmt: skip
+
+
+def test_a_dashboard_has_five_panels_a_row_and_the_lines_of_a_draw(figures):
+    rows = {
+        "works": (History(GAN_CURVES, [1, 1]), torch.rand(40, 1, 28, 28), torch.full((10,), 0.1)),
+        "other": (History(GAN_CURVES, [1, 1]), torch.rand(16, 1, 28, 28), torch.eye(10)[3]),
+    }
+    display.show_dashboards(rows, title="T", alt="A.")
+    losses, verdicts, gradients, pictures, classes = figures[0].axes[:5]
+    assert len(figures[0].axes) == 10
+    for axes, names in ((losses, ["loss of D", "loss of G"]), (verdicts, ["D(real)", "D(fake)"]),
+                        (gradients, ["gradient of D", "gradient of G"])):  # fmt: skip
+        assert [t.get_text() for t in axes.get_legend().get_texts()] == names
+        for line, name in zip(axes.lines, names, strict=False):
+            assert line.get_xydata().tolist() == [
+                [1, GAN_CURVES[name][0]],
+                [2, GAN_CURVES[name][1]],
+            ]
+        assert len({line.get_linestyle() for line in axes.lines[:2]}) == 2
+    marked = {text.get_text(): text.xy[1] for axes in (losses, verdicts) for text in axes.texts}
+    assert marked == {
+        "2 ln 2": pytest.approx(1.386294), "ln 2": pytest.approx(0.693147), "½": 0.5
+    }  # fmt: skip
+    assert gradients.get_yscale() == "log" and verdicts.get_ylim() == (-0.05, 1.05)
+    assert pictures.images[0].get_array().shape == (4 * 29 - 1, 4 * 29 - 1), "16 of 40 samples"
+    assert [bar.get_height() for bar in figures[0].axes[9].patches] == torch.eye(10)[3].tolist()
+    assert [figures[0].axes[i].get_ylabel() for i in (0, 5)] == ["works", "other"]
+
+
+def test_a_dashboard_of_a_run_that_broke_off_at_once_says_so(figures):
+    rows = {"overflow": (History(), torch.rand(16, 1, 28, 28), torch.zeros(10))}
+    display.show_dashboards(rows, title="T", alt="A.")
+    for axes in figures[0].axes[:3]:
+        assert "no whole epoch" in texts(axes)
+
+
+def test_a_dashboard_names_the_curve_that_is_missing():
+    history = History({"loss of D": [1.0]}, [1])
+    with pytest.raises(KeyError, match="'loss of G'"):
+        display.show_dashboards(
+            {"m": (history, torch.rand(16, 1, 28, 28), torch.zeros(10))}, title="T", alt="A."
+        )
+
+
+def test_points_are_drawn_in_panels_and_a_far_one_does_not_hide_the_rest(figures):
+    cloud = torch.rand(1000, 2)
+    far = torch.cat([cloud, torch.tensor([[900.0, -900.0]])])
+    display.show_points({"near": cloud, "far": far}, title="T", alt="A.")
+    for axes in figures[0].axes:
+        assert -0.2 < axes.get_xlim()[0] < 0.05 and 0.95 < axes.get_xlim()[1] < 1.2
+        assert -0.2 < axes.get_ylim()[0] < 0.05 and 0.95 < axes.get_ylim()[1] < 1.2
+    assert [axes.get_title() for axes in figures[0].axes] == ["near", "far"]
+    assert len(figures[0].axes[1].lines[0].get_xdata()) == 1001
+
+
+@pytest.mark.parametrize("points", [torch.zeros(0, 2), torch.ones(1, 2), torch.ones(50, 2)])
+def test_no_points_or_one_place_can_be_drawn(points, shown):
+    display.show_points({"m": points}, title="T", alt="A.")
+    assert shown[0][1]["image/png"]["alt"] == "T: m. A."

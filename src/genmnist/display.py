@@ -392,3 +392,81 @@ def show_histograms(
         axes.legend()
     fig.suptitle(title)
     show(fig, alt=f"{title}: {', '.join(panels)}. {alt}")
+
+
+def show_dashboards(
+    rows: Mapping[str, tuple[History, Tensor, Tensor]], *, title: str, alt: str
+) -> None:
+    """The state of GANs, one row each: losses, D's verdicts, gradients, samples, classes.
+
+    Lines mark 2 ln 2 and ln 2, the losses of D and G where D cannot tell; one half, D's verdict
+    there; and a tenth, the share of each of ten even classes.
+
+    Args:
+        rows: name -> a history with the curves "loss of D", "loss of G", "D(real)", "D(fake)",
+            "gradient of D" and "gradient of G"; samples (n, 1, h, w) in [0, 1], of which 16 are
+            drawn; and the share of each class in the samples (10,).
+    """
+    shape = (12, 1.75 * len(rows) + 0.5)
+    fig, grid = plt.subplots(len(rows), 5, figsize=shape, squeeze=False, layout="constrained")
+    for i, (all_axes, (name, (history, samples, shares))) in enumerate(
+        zip(grid, rows.items(), strict=True)
+    ):
+        losses, verdicts, gradients, pictures, classes = all_axes
+        for axes, pair, lines in (
+            (losses, ("loss of D", "loss of G"), {"2 ln 2": 2 * math.log(2), "ln 2": math.log(2)}),
+            (verdicts, ("D(real)", "D(fake)"), {"½": 0.5}),
+            (gradients, ("gradient of D", "gradient of G"), {}),
+        ):
+            for j, curve in enumerate(pair):
+                values = history[curve] if len(history) else []
+                style = {"color": COLORS[j], "ls": DASHES[j], "marker": "os"[j], "ms": 2.5}
+                axes.plot(range(1, len(values) + 1), values, label=curve, **style)
+            for text, value in lines.items():
+                axes.axhline(value, color="#6B6B6B", lw=0.8)
+                where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+                axes.annotate(text, (1, value), xytext=(2, -3), fontsize=7, **where)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.tick_params(labelsize=7)
+            if len(history) == 0:  # a run that broke off in its first epoch
+                axes.text(0.5, 0.5, "no whole epoch", transform=axes.transAxes, ha="center")
+                axes.set(xticks=[], yticks=[])
+            if i == 0:
+                axes.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2,
+                            frameon=False, handlelength=1.5, columnspacing=1)  # fmt: skip
+        if any(value > 0 for line in gradients.lines for value in line.get_ydata()):
+            gradients.set_yscale("log")
+        verdicts.set_ylim(-0.05, 1.05)
+        losses.set_ylabel(name, fontsize=9)
+        draw_images(pictures, samples[:16], 4)
+        classes.bar(range(10), shares.tolist(), color="#9AC7E0", edgecolor=COLORS[0])
+        classes.axhline(0.1, color="#6B6B6B", lw=0.8)
+        classes.set(ylim=(0, 1), xticks=range(10), yticks=(0, 0.1, 0.5, 1))
+        classes.tick_params(labelsize=7)
+        if i == 0:
+            pictures.set_title("samples", fontsize=8)
+            classes.set_title("share of each class", fontsize=8)
+    for axes in grid[-1, :3]:
+        axes.set_xlabel("epoch", fontsize=8)
+    grid[-1, 4].set_xlabel("class", fontsize=8)
+    fig.suptitle(title)
+    show(fig, alt=f"{title}: {', '.join(rows)}. {alt}")
+
+
+def show_points(panels: Mapping[str, Tensor], *, title: str, alt: str) -> None:
+    """Points (n, 2) in the plane, one panel for each name, all of the same size.
+
+    The axes end a tenth beyond the 1st and 99th percentile: a few far points would hide the rest.
+    """
+    shape = (3 * len(panels), 3.4)
+    fig, all_axes = plt.subplots(1, len(panels), figsize=shape, squeeze=False, layout="constrained")
+    for axes, (name, points) in zip(all_axes[0], panels.items(), strict=True):
+        points = points.detach().cpu().numpy()
+        axes.plot(*points.T, ls="", marker=".", ms=2, color=COLORS[0], alpha=0.5)
+        low, high = np.quantile(points, (0.01, 0.99), axis=0) if len(points) else np.zeros((2, 2))
+        margin = 0.1 * (high - low) + 1e-6
+        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]))
+        axes.set(ylim=(low[1] - margin[1], high[1] + margin[1]))
+        axes.set_title(name, fontsize=10)
+    fig.suptitle(title)
+    show(fig, alt=f"{title}: {', '.join(panels)}. {alt}")
