@@ -327,7 +327,7 @@ def test_a_dashboard_has_five_panels_a_row_and_the_lines_of_a_draw(figures):
         "other": (History(GAN_CURVES, [1, 1]), torch.rand(16, 1, 28, 28), torch.eye(10)[3]),
     }
     display.show_dashboards(rows, title="T", alt="A.")
-    losses, verdicts, gradients, pictures, classes = figures[0].axes[:5]
+    losses, verdicts, gradients, pictures = figures[0].axes[:4]
     assert len(figures[0].axes) == 10
     for axes, names in ((losses, ["loss of D", "loss of G"]), (verdicts, ["D(real)", "D(fake)"]),
                         (gradients, ["gradient of D", "gradient of G"])):  # fmt: skip
@@ -378,3 +378,12 @@ def test_points_are_drawn_in_panels_and_a_far_one_does_not_hide_the_rest(figures
 def test_no_points_or_one_place_can_be_drawn(points, shown):
     display.show_points({"m": points}, title="T", alt="A.")
     assert shown[0][1]["image/png"]["alt"] == "T: m. A."
+
+
+def test_a_line_at_the_top_is_named_below_it_and_inside_the_frame(figures):
+    words = {"title": "T", "alt": "A.", "xlabel": "x", "ylabel": "y"}
+    display.show_curves({"c": ([0, 1], [0, 10])}, lines={"top": 30.0, "low": 4.0}, **words)
+    (axes,) = figures[0].axes
+    assert {t.get_text(): t.get_va() == "top" for t in axes.texts} == {
+        "top: 30": True, "low: 4": False
+    }  # fmt: skip

@@ -349,7 +349,9 @@ def show_curves(
     for name, value in (lines or {}).items():
         axes.axhline(value, color="#6B6B6B", lw=1)
         text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        axes.annotate(f"{name}: {value:.4g}", (0, value), xytext=(4, 3), **text)
+        high = axes.transAxes.inverted().transform(axes.transData.transform((0, value)))[1] > 0.92
+        side = {"va": "top", "xytext": (4, -3)} if high else {"xytext": (4, 3)}  # inside the frame
+        axes.annotate(f"{name}: {value:.4g}", (0, value), **text, **side)
     for name, value in (marks or {}).items():
         axes.axvline(value, color="#6B6B6B", lw=1)
         text = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
