@@ -143,7 +143,12 @@ NOT_KL = wrong("E3", {
     ],
     "sums over the images": lambda mu, logvar: 0.5 * term(mu, logvar).sum(0),
     "has its value still": lambda mu, logvar: 0.5 * term(mu, logvar),
-    "for the logarithm of sigma": lambda mu, logvar: 0.5 * term(mu, 2 * logvar).sum(1),
+    "for the logarithm of sigma": [
+        lambda mu, logvar: 0.5 * term(mu, 2 * logvar).sum(1),
+        lambda mu, logvar: 0.5 * (mu**2 + (2 * logvar).exp() - 1 - logvar).sum(1),
+    ],
+    "log sigma where log sigma² belongs": lambda mu, logvar: 0.5 * (
+        mu**2 + sigma(logvar)**2 - 1 - sigma(logvar).log()).sum(1),
     "sigma where sigma² belongs": lambda mu, logvar: 0.5 * (
         mu**2 + sigma(logvar) - 1 - logvar).sum(1),
     "the other way round": lambda mu, logvar: kl_divergence(

@@ -144,7 +144,8 @@ _BOUND_HINTS: dict[str, Mapping[str, str]] = {
     "step 2": {
         "a": "the bound holds for any q, normal or not.",
         "b": "the integral is not dropped: it became an expectation.",
-        "d": "log p(x | z) has any sign: probabilities of a density may be above 1.",
+        "d": "for coins that is true, but the step does not use it: where x has a density, as in "
+        "the toy, log p(x | z) may be positive.",
     },
     "the gap": {
         "a": "that is the second term of the bound, and the bound is not exact where it is 0.",
@@ -185,9 +186,12 @@ def _examine_kl(answer: MuLogvar) -> str:
             each.sum(dim=0),
         "Each number of a code has its value still: sum over `dim=1`.": each,
         "You took logvar for the logarithm of sigma. It is the logarithm of the variance, so "
-        "exp(logvar) is sigma², and logvar needs no factor 2.": doubled,
+        "exp(logvar) is sigma², and logvar needs no factor 2.":
+            (doubled, 0.5 * (mu.square() + (2 * logvar).exp() - 1 - logvar).sum(dim=1)),
         "That has sigma where sigma² belongs: exp(logvar) without the 1/2.":
             0.5 * (mu.square() + (0.5 * logvar).exp() - 1 - logvar).sum(dim=1),
+        "That has log sigma where log sigma² belongs: -logvar, without another 1/2.":
+            0.5 * (mu.square() + logvar.exp() - 1 - 0.5 * logvar).sum(dim=1),
         "That is the KL the other way round, of N(0, I) to the cloud. Draws come from the cloud, "
         "so it stands first.": reverse,
         "mu has to be squared.": 0.5 * (mu + logvar.exp() - 1 - logvar).sum(dim=1),
@@ -560,7 +564,8 @@ for _run, _right in DIAGNOSES.items():
     _DIAGNOSIS_HINTS[_run] = {
         letter: hint
         for letter, hint in {
-            "a": "in a healthy run the kl is some nats, and sigma well below 1.",
+            "a": "two runs have a kl of many nats: healthy is the one whose clouds are no points, "
+                 "with a sigma well above 0.01.",
             "b": "with far too large a beta the kl is next to 0 and every copy is the same image.",
             "c": "with far too small a beta the kl is large, copies are good, and draws from the "
                  "prior are not.",
@@ -731,7 +736,7 @@ _QUIZ_HINTS: dict[str, Mapping[str, str]] = {
         "d": "the learning rate has no part in where the optimum is.",
     },
     "4": {
-        "a": "on average over draws the ELBO is below log p(x), never above.",
+        "a": "on average over draws the bound stays below log p(x), for every k.",
         "b": "it is a bound for every k, and k = 1 is the ELBO.",
         "d": "the test images are binarised once, the same for every k.",
     },
