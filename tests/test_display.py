@@ -344,6 +344,7 @@ def test_a_dashboard_has_five_panels_a_row_and_the_lines_of_a_draw(figures):
     }  # fmt: skip
     assert gradients.get_yscale() == "log" and verdicts.get_ylim() == (-0.05, 1.05)
     assert pictures.images[0].get_array().shape == (4 * 29 - 1, 4 * 29 - 1), "16 of 40 samples"
+    assert figures[0].axes[9].lines[0].get_ydata() == [0.1, 0.1], "ten even classes"
     assert [bar.get_height() for bar in figures[0].axes[9].patches] == torch.eye(10)[3].tolist()
     assert [figures[0].axes[i].get_ylabel() for i in (0, 5)] == ["works", "other"]
 

@@ -92,6 +92,11 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
         ),
         ("02_vae", "score_of_z, values = noise[:, 0] / sigma[0, 0], values.detach()"),
         ("02_vae", "return missed + beta * kl, missed, kl"),
+        ("02_vae", "return error + kl / kl_by, error, kl"),
+        ("02_vae", "beta = min(1.0, done / warm_up) if warm_up else 1.0"),
+        ("02_vae", '"score function, baseline": (values - values.mean()) * score_of_z}'),
+        ("02_vae", "gain = with_mixture[headline] - curve[-1]"),
+        ("02_vae", "train_step(first_vae, first_optimizer, x)"),
         (
             "02_vae",
             "return nll + beta * each.mean(dim=0).clamp(min=least).sum(), nll, each.sum(dim=1)",

@@ -96,6 +96,17 @@ def called(function: Callable, *args: object, name: str = "Your function") -> ob
     return result
 
 
+def called_on_copies(function: Callable, *args: object, what: str = "tensors") -> object:
+    """As `called`, on copies of the tensors among `args`; a Mistake if it changes one of them."""
+    copies = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
+    result = called(function, *copies)
+    for copy, arg in zip(copies, args, strict=True):
+        if isinstance(arg, Tensor) and not torch.equal(copy, arg):
+            raise Mistake(f"Your function changes the {what} that it is given, as `z += …` or "
+                          "`z.mul_(…)` does: make a new tensor, `z = z + …`.")  # fmt: skip
+    return result
+
+
 def described(result: object) -> str:
     """In a few words what somebody returned."""
     if isinstance(result, Tensor):

@@ -16,6 +16,7 @@ from genmnist.checks import (
     NotAttempted,
     as_numbers,
     called,
+    called_on_copies,
     choices,
     close,
     described,
@@ -131,11 +132,7 @@ def _examine_optimal_discriminator(answer: Densities) -> str:
     device = default_device()
     p = torch.tensor([0.40, 0.10, 0.02, 0.30, 0.05, 0.21, 0.16], device=device)
     q = torch.tensor([0.10, 0.25, 0.31, 0.30, 0.11, 0.03, 0.07], device=device)
-    given = p.clone(), q.clone()
-    result = called(answer, *given)
-    if not torch.equal(given[0], p) or not torch.equal(given[1], q):
-        raise Mistake("Your function changes the densities that it was given: make a new tensor, "
-                      "without `/=`.")  # fmt: skip
+    result = called_on_copies(answer, p, q, what="densities")
     right = p / (p + q)
     if not close(result, right):
         raise_if_known(
@@ -600,11 +597,7 @@ def _examine_range(answer: Pixels) -> str:
     x = torch.rand(4, 1, 28, 28, generator=generator).pow(3)
     x[0, 0, 0, :3] = torch.tensor([0.0, 0.5, 1.0])
     x = x.to(default_device())
-    given = x.clone()
-    result = called(answer, given)
-    if not torch.equal(given, x):
-        raise Mistake("Your function changes the images that it was given: make a new tensor, "
-                      "without `*=` and `-=`.")  # fmt: skip
+    result = called_on_copies(answer, x, what="images")
     if not close(result, 2 * x - 1):
         _examine_wrong_range(result, x)
     if not isinstance(result, Tensor):
@@ -734,11 +727,8 @@ def _examine_recall(answer: Recall) -> str:
     device = default_device()
     found = []
     for real, fake, k in cases:
-        given = real.clone().to(device), fake.clone().to(device)
         with _explained({"could not infer output dtype": _MEAN}):
-            result = called(answer, *given, k)
-        if not torch.equal(given[0].cpu(), real) or not torch.equal(given[1].cpu(), fake):
-            raise Mistake("Your function changes the features that it was given: make new tensors.")
+            result = called_on_copies(answer, real.to(device), fake.to(device), k, what="features")
         numbers = as_numbers(result)
         if numbers is not None and numbers.shape == (len(real),):
             raise Mistake(_MEAN)
@@ -837,13 +827,9 @@ def _examine_condition(answer: Condition) -> str:
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(6, 4, generator=generator).to(default_device())
     y = torch.tensor([3, 0, 7, 7, 1, 4], device=z.device)  # neither 8 nor 9
-    given = z.clone(), y.clone()
     below = "You join below each other, `dim=0`: an image's noise and label share a row, `dim=1`."
     with _explained({"Sizes of tensors must match": below}):
-        result = called(answer, *given)
-    if not torch.equal(given[0], z) or not torch.equal(given[1], y):
-        raise Mistake("Your function changes the noise or the labels that it was given: make a new "
-                      "tensor.")  # fmt: skip
+        result = called_on_copies(answer, z, y, what="noise or the labels")
     if not isinstance(result, Tensor):
         raise Mistake(f"It gives {described(result)}: a tensor of shape (6, 14) is needed.")
     _examine_joined_shape(result, z, y)

@@ -15,6 +15,7 @@ from genmnist.checks import (
     NotAttempted,
     as_numbers,
     called,
+    called_on_copies,
     choices,
     close,
     described,
@@ -25,16 +26,6 @@ from genmnist.data import binarize
 from genmnist.training import default_device
 
 MuLogvar = Callable[[Tensor, Tensor], Tensor]
-
-
-def called_on_copies(function: Callable, *tensors: Tensor) -> object:
-    """What the learner's function returns; a Mistake if it changes what it is given."""
-    copies = [tensor.clone() for tensor in tensors]
-    result = called(function, *copies)
-    if any(not torch.equal(copy, was) for copy, was in zip(copies, tensors, strict=True)):
-        raise Mistake("Your function changes the tensors that it is given, as `z += …` does: write "
-                      "`z = z + …`, which makes a new one.")  # fmt: skip
-    return result
 
 
 # -- E1 ------------------------------------------------------------------------------------------
