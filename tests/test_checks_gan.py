@@ -22,7 +22,8 @@ def on_the_cpu(monkeypatch):
 CHECKS = {
     "E1": (check.game_step, check.simultaneous_step),
     "E2": (check.optimal_discriminator, check.share_of_data),
-    "E4": (check.gan_step, check.course_gan_step),
+    "E3": (check.gan_step, check.course_gan_step),
+    "E4": (check.slope_price, check.squared_slope),
     "E5": (check.to_generator_range, check.doubled_less_one),
     "E7": (check.recall, check.neighbour_recall),
     "E8": (check.condition, check.noise_with_label),
@@ -153,7 +154,7 @@ NOT_OPTIMAL_DISCRIMINATOR = wrong("E2", {
 })  # fmt: skip
 
 
-# --- E4.
+# --- E3.
 
 softplus, bce = F.softplus, F.binary_cross_entropy_with_logits
 
@@ -315,7 +316,7 @@ WASTEFUL = [
     step(detach=False, fresh=True, retain=False),
     step(detach=False, zero={"start": "d", "between": "g"}),
 ]
-GAN_STEP = right("E4", [
+GAN_STEP = right("E3", [
     step(), step(fresh=True),
     step(zero={"start": "dg"}), step(zero={"end": "dg"}), step(zero={"start": "d", "end": "g"}),
     step(zero={"before d": "d", "between": "dg"}), step(zero={"start": "d", "before g": "dg"}),
@@ -433,7 +434,7 @@ def label(value):
     return lambda logits: torch.full_like(logits, value)
 
 
-NOT_GAN_STEP = wrong("E4", {
+NOT_GAN_STEP = wrong("E3", {
     "Nothing learns": [seed_loop(), seed_loop(size=64), seed_loop(size=128),
                        step(d_steps=0, g_steps=0), seed_loop(zero="dg")],
     "The discriminator never learns": [step(d_steps=0), seed_loop(steps="g"),
@@ -541,6 +542,97 @@ NOT_GAN_STEP = wrong("E4", {
     "The discriminator is given (64, 784)": step(seen=lambda x: x.flatten(1)),
     "stopped with AttributeError": lambda g, d, g_optimizer, d_optimizer, x: d.judge(x),
     "stopped with TypeError": lambda x: None,
+})  # fmt: skip
+
+
+# --- E4.
+
+
+def slopes(d, x, **more):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(d(x).sum(), x, **{"create_graph": True} | more)[0]
+
+
+def by_vmap(d, x):
+    of_one = lambda image: d(image[None])[0]  # noqa: E731
+    return torch.func.vmap(torch.func.grad(of_one))(x).square().sum(dim=(1, 2, 3))
+
+
+def one_after_another(d, x):
+    return torch.stack([slopes(d, image[None]).square().sum() for image in x])
+
+
+def by_backward(d, x):
+    x = x.detach().requires_grad_()
+    d(x).sum().backward(create_graph=True)
+    return x.grad.square().flatten(1).sum(dim=1)
+
+
+def asks_too_late(d, x):
+    logits = d(x)
+    return torch.autograd.grad(logits.sum(), x.detach().requires_grad_(), create_graph=True)
+
+
+def of_the_mean(d, x):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(d(x).mean(), x, create_graph=True)[0].flatten(1).square().sum(dim=1)
+
+
+def of_the_probability(d, x):
+    return slopes(lambda x: d(x).sigmoid(), x).flatten(1).square().sum(dim=1)
+
+
+def without_leaf(d, x):
+    return torch.autograd.grad(d(x).sum(), x, create_graph=True)[0].flatten(1).square().sum(dim=1)
+
+
+def of_all_logits(d, x):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(d(x), x, create_graph=True)[0]
+
+
+def cut_off(d, x):
+    """The slope by w alone has a way back."""
+    slope = slopes(d, x)
+    return (slope + (d.v - d.v.detach())).square().flatten(1).sum(dim=1)
+
+
+SLOPE_PRICE = right("E4", [
+    check.squared_slope,
+    lambda d, x: slopes(d, x).pow(2).sum(dim=(1, 2, 3)),
+    lambda d, x: slopes(d, x).flatten(1).norm(dim=1) ** 2,
+    lambda d, x: torch.einsum("bchw,bchw->b", slopes(d, x), slopes(d, x)),
+    by_vmap,
+    one_after_another,
+])  # fmt: skip
+NOT_SLOPE_PRICE = wrong("E4", {
+    "the slope's length: square it": lambda d, x: slopes(d, x).flatten(1).norm(dim=1),
+    "mean over the pixels": lambda d, x: slopes(d, x).square().flatten(1).mean(dim=1),
+    "one number for the batch": [
+        lambda d, x: slopes(d, x).square().sum(), lambda d, x: slopes(d, x).square().mean(),
+        lambda d, x: slopes(d, x).flatten(1).square().sum(dim=1).mean()],
+    "averaged before the gradient": of_the_mean,
+    "gradient penalty, (length - 1) squared":
+        lambda d, x: (slopes(d, x).flatten(1).norm(dim=1) - 1).square(),
+    "leave out the sigmoid": of_the_probability,
+    "square each pixel's first": lambda d, x: slopes(d, x).flatten(1).sum(dim=1).square(),
+    "Those are the slopes": slopes,
+    "still one for each pixel": lambda d, x: slopes(d, x).square(),
+    "the factor 1/2 comes later": lambda d, x: slopes(d, x).flatten(1).square().sum(dim=1) / 2,
+    "Those are the logits": lambda d, x: d(x),
+    "x has no gradient of its own": without_leaf,
+    "A gradient starts from one number": of_all_logits,
+    "was shown another x": lambda d, x: asks_too_late(d, x.requires_grad_()),
+    "it cannot train": [
+        lambda d, x: slopes(d, x, create_graph=False).flatten(1).square().sum(dim=1),
+        lambda d, x: slopes(d, x).detach().flatten(1).square().sum(dim=1)],
+    "their gradient at the discriminator's weights is not": cut_off,
+    "leaves gradients in the discriminator's weights": by_backward,
+    "For the first image it gives": lambda d, x: 3 * slopes(d, x).flatten(1).square().sum(dim=1),
+    "one value for each of the 4 images": lambda d, x: slopes(d, x).square().sum(dim=1),
+    "stay with tensors":
+        lambda d, x: slopes(d, x).flatten(1).square().sum(dim=1).detach().numpy(),
+    "returns nothing": lambda d, x: None,
 })  # fmt: skip
 
 
@@ -756,7 +848,7 @@ NOT_CONDITION = wrong("E8", {
 
 @pytest.mark.parametrize(
     ("exercise", "answer"),
-    [*GAME_STEP, *OPTIMAL_DISCRIMINATOR, *GAN_STEP, *GENERATOR_RANGE, *RECALL, *CONDITION],
+    [*GAME_STEP, *OPTIMAL_DISCRIMINATOR, *GAN_STEP, *SLOPE_PRICE, *GENERATOR_RANGE, *RECALL, *CONDITION],
 )
 def test_a_right_answer_is_accepted_and_used(exercise, answer, capsys):
     assert_accepted(CHECKS, exercise, answer, capsys)
@@ -765,8 +857,8 @@ def test_a_right_answer_is_accepted_and_used(exercise, answer, capsys):
 @pytest.mark.parametrize(
     ("exercise", "answer", "hint"),
     [
-        *NOT_GAME_STEP, *NOT_OPTIMAL_DISCRIMINATOR, *NOT_GAN_STEP, *NOT_GENERATOR_RANGE,
-        *NOT_RECALL, *NOT_CONDITION,
+        *NOT_GAME_STEP, *NOT_OPTIMAL_DISCRIMINATOR, *NOT_GAN_STEP, *NOT_SLOPE_PRICE,
+        *NOT_GENERATOR_RANGE, *NOT_RECALL, *NOT_CONDITION,
     ],
 )  # fmt: skip
 def test_a_wrong_answer_gets_its_own_hint_and_the_course_goes_on(exercise, answer, hint, capsys):
@@ -777,7 +869,7 @@ def test_a_wrong_answer_gets_its_own_hint_and_the_course_goes_on(exercise, answe
 def test_a_blank_is_not_a_mistake(exercise, capsys):
     run, own = CHECKS[exercise]
     blanks = [lambda *given: (..., ...)] if exercise == "E1" else []
-    blanks += [lambda *given: None] if exercise == "E4" else []
+    blanks += [lambda *given: None] if exercise == "E3" else []
     for blank in (*blanks, lambda *given: ..., None, ...):
         assert run(blank) is own
         assert capsys.readouterr().out == (
@@ -831,7 +923,7 @@ def test_the_faults_of_the_copied_loop_are_named_one_after_the_other(capsys):
         ({"size": 128, "steps": "dg"}, "Nobody clears the gradients"),
         ({"size": 128, "steps": "dg", "zero": "g"}, "discriminator's gradients of the batch"),
         ({"size": 128, "steps": "dg", "zero": "dg"}, "the last batch is smaller"),
-        ({"steps": "dg", "zero": "dg"}, "E4. Right."),
+        ({"steps": "dg", "zero": "dg"}, "E3. Right."),
     ]
     for repaired, expected in stages:
         check.gan_step(seed_loop(**repaired))
@@ -867,7 +959,7 @@ def test_the_verdict_on_a_step_holds_at_other_random_numbers(other, monkeypatch,
     monkeypatch.setattr(torch, "manual_seed", lambda number: seed(number + other))
     for _, answer in (p.values for p in GAN_STEP):
         check.gan_step(answer)
-        assert capsys.readouterr().out.startswith("E4. Right. ")
+        assert capsys.readouterr().out.startswith("E3. Right. ")
     for _, answer, hint in (p.values for p in NOT_GAN_STEP):
         check.gan_step(answer)
         assert hint in capsys.readouterr().out
@@ -877,6 +969,8 @@ def test_the_verdict_on_a_step_holds_at_other_random_numbers(other, monkeypatch,
     ("ask", "key", "hints", "letters"),
     [
         (check.dashboards, check.DASHBOARDS, check._DASHBOARD_HINTS, "abcde"),
+        (check.repairs, check.REPAIRS, check._REPAIR_HINTS,
+         ("nothing", "price", "range", "rate", "loss")),
         (check.quiz, check.QUIZ, check._QUIZ_HINTS, "abcd"),
     ],
 )
@@ -897,6 +991,8 @@ def test_every_wrong_letter_has_a_hint_of_its_own(ask, key, hints, letters, caps
 def test_the_keys_of_the_letters():
     assert check.DASHBOARDS == {"run 1": "c", "run 2": "a", "run 3": "d", "run 4": "e"}
     assert check.QUIZ == {"1": "b", "2": "c", "3": "a", "4": "d"}
+    assert check.REPAIRS == {"run 1": "price", "run 2": "nothing", "run 3": "range",
+                             "run 4": "rate"}  # fmt: skip
 
 
 def test_every_known_loss_of_the_step_has_a_gradient_of_its_own():

@@ -180,7 +180,7 @@ def _examine_optimal_discriminator(answer: Densities) -> str:
     return "At each point, the share of the real images among all that lie there."
 
 
-# -- E4 ------------------------------------------------------------------------------------------
+# -- E3 ------------------------------------------------------------------------------------------
 
 Optimizer = torch.optim.Optimizer
 GanStep = Callable[[nn.Module, nn.Module, Optimizer, Optimizer, Tensor], object]
@@ -346,11 +346,11 @@ _ERRORS = {
 
 
 def gan_step(answer: GanStep) -> GanStep:
-    """E4.  (generator, discriminator, g_optimizer, d_optimizer, x) to one update of each.
+    """E3.  (generator, discriminator, g_optimizer, d_optimizer, x) to one update of each.
 
     x: (b, 1, 28, 28) in [0, 1].  The discriminator gives logits, (b,).
     """
-    return judge_answer("E4", answer, course_gan_step, _examine_gan_step)
+    return judge_answer("E3", answer, course_gan_step, _examine_gan_step)
 
 
 def _examine_gan_step(answer: GanStep) -> str:
@@ -577,6 +577,108 @@ def _examine_scale(name: str, scale: float, allowed: tuple[float, ...], b: int) 
                   "loss: take `.mean()`, go back once, and leave out other factors.")  # fmt: skip
 
 
+# -- E4 ------------------------------------------------------------------------------------------
+
+SlopePrice = Callable[[nn.Module, Tensor], Tensor]
+
+
+def squared_slope(discriminator: nn.Module, x: Tensor) -> Tensor:
+    """Of each image, the sum over its pixels of (d logit / d pixel)^2, with a way back to D.
+
+    x: (b, 1, 28, 28) -> (b,).  The price R1 on real and R2 on fake images, Mescheder et al. (2018),
+    without its factor.
+    """
+    x = x.detach().requires_grad_()
+    slope = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)[0]
+    return slope.square().flatten(1).sum(dim=1)
+
+
+class Bowl(nn.Module):
+    """l(x) = sum over the pixels of w x^2 / 2 + v x: its slope at a pixel is w x + v."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(0.1 * torch.linspace(-1, 2, 784).view(1, 28, 28).cos())
+        self.v = nn.Parameter(0.1 * torch.linspace(0, 5, 784).view(1, 28, 28).sin())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.w * x.square() / 2 + self.v * x).flatten(1).sum(dim=1)
+
+    def slope(self, x: Tensor) -> Tensor:
+        return self.w * x + self.v
+
+
+def slope_price(answer: SlopePrice) -> SlopePrice:
+    """E4.  A discriminator and images (b, 1, 28, 28) to each image's squared slope, (b,)."""
+    return judge_answer("E4", answer, squared_slope, _examine_slope_price)
+
+
+def _examine_slope_price(answer: SlopePrice) -> str:
+    bowl = Bowl().to(default_device())
+    x = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0)).to(default_device())
+    errors = {
+        "does not require grad": "x has no gradient of its own: `x = x.detach().requires_grad_()` "
+                                 "before the discriminator sees it.",
+        "grad can be implicitly created": "A gradient starts from one number: "
+                                          "`discriminator(x).sum()`.",
+        "have been used in the graph": "The discriminator was shown another x than the one whose "
+                                       "gradient you ask for: first `requires_grad_()`, then D.",
+    }  # fmt: skip
+    with _explained(errors):
+        result = called_on_copies(answer, bowl, x, what="images")
+    slope = bowl.slope(x).flatten(1)
+    right = slope.square().sum(dim=1)
+    if any(weight.grad is not None for weight in bowl.parameters()):
+        raise Mistake("It leaves gradients in the discriminator's weights, as `backward()` does: "
+                      "take `torch.autograd.grad(discriminator(x).sum(), x, …)`.")  # fmt: skip
+    if not close(result, right):
+        each, b = slope.norm(dim=1), len(x)
+        logit = bowl(x)
+        of_probability = (logit.sigmoid() * (1 - logit.sigmoid()))[:, None] * slope
+        raise_if_known(
+            result,
+            {
+                "That is the slope's length: square it.": each,
+                "That is the mean over the pixels: sum them.": slope.square().mean(dim=1),
+                "That is one number for the batch: one value per image is needed, so sum over the "
+                "pixels only, `.flatten(1).sum(dim=1)`.":
+                    (right.mean(), right.sum(), slope.square().mean(), slope.norm(), each.mean()),
+                "The logits are averaged before the gradient, so each slope is divided by the "
+                "number of images: take `.sum()`.": (right / b**2, each / b),
+                "That is Wasserstein's gradient penalty, (length - 1) squared: here the price is "
+                "the squared length itself.": (each - 1).square(),
+                "That is the slope of the probability: leave out the sigmoid, the price is on the "
+                "logit.": (of_probability.square().sum(dim=1), of_probability.norm(dim=1)),
+                "The slopes are added up before they are squared: square each pixel's first.":
+                    (slope.sum(dim=1).square(), slope.sum(dim=1)),
+                "Those are the slopes: square them and sum over the pixels.":
+                    (slope.view_as(x), slope),
+                "The squares are still one for each pixel: sum them, `.flatten(1).sum(dim=1)`.":
+                    (slope.square().view_as(x), slope.square()),
+                "Half of it is missing: the factor 1/2 comes later, in the training step.":
+                    right / 2,
+                "Those are the logits: take their gradient by x.": (logit, logit.square()),
+            },
+        )  # fmt: skip
+        numbers = as_numbers(result)
+        if numbers is None or numbers.shape != right.shape:
+            raise Mistake(f"It gives {described(result)}: one value for each of the 4 images is "
+                          "needed.")  # fmt: skip
+        raise Mistake(f"For the first image it gives {numbers[0]:.3g} and not {right[0]:.3g}: the "
+                      "sum over the pixels of the squared slope of the logit.")  # fmt: skip
+    if not isinstance(result, Tensor):
+        raise Mistake(f"It gives {described(result)}: stay with tensors.")
+    if not result.requires_grad:
+        raise Mistake("Right, but it cannot train: nothing leads back to the discriminator's "
+                      "weights. `torch.autograd.grad(…, create_graph=True)`.")  # fmt: skip
+    found = torch.autograd.grad(result.sum(), (bowl.w, bowl.v), allow_unused=True)
+    wanted = torch.autograd.grad(bowl.slope(x).square().sum(), (bowl.w, bowl.v))
+    if any(f is None or not close(f, w) for f, w in zip(found, wanted, strict=True)):
+        raise Mistake("The values are right, but their gradient at the discriminator's weights is "
+                      "not: leave the way back as it is, without `detach` or `.data`.")  # fmt: skip
+    return "The squared slope of each image's logit, with a way back to the discriminator."
+
+
 # -- E5 ------------------------------------------------------------------------------------------
 
 Pixels = Callable[[Tensor], Tensor]
@@ -681,6 +783,41 @@ _DASHBOARD_HINTS: dict[str, Mapping[str, str]] = {
 def dashboards(answers: Mapping[str, str | None]) -> None:
     """E6.  Which run has which fault: run -> letter."""
     choices("E6", answers, DASHBOARDS, _DASHBOARD_HINTS)
+
+
+REPAIRS = {"run 1": "price", "run 2": "nothing", "run 3": "range", "run 4": "rate"}
+_REPAIR_HINTS: dict[str, Mapping[str, str]] = {
+    "run 1": {
+        "nothing": "some classes are missing, and more epochs need not bring them back.",
+        "range": "the losses do not run away, as they do where one rule tells real from fake.",
+        "rate": "D answers well enough: G runs after single spots of D's answer, because nothing "
+                "keeps D's slope small.",
+        "loss": "the loss gives a push: G moves, but only into some of the classes.",
+    },
+    "run 2": {
+        "price": "it has one already, and nothing is wrong here.",
+        "range": "nothing is wrong here: neither loss runs away.",
+        "rate": "nothing is wrong here: D tells real from fake, and G answers.",
+        "loss": "nothing is wrong here: G gets a push in every epoch.",
+    },
+    "run 3": {
+        "nothing": "the losses run away from each other, and the samples do not improve.",
+        "price": "it would slow D down, and the rule that gives fakes away would still be there.",
+        "rate": "D is sure already: a larger rate makes it surer.",
+        "loss": "no loss of G's brings its output into a range that its last layer cannot reach.",
+    },
+    "run 4": {
+        "nothing": "D learns next to nothing, so that G has no one to learn from.",
+        "price": "that would hold back a D that hardly moves as it is.",
+        "range": "with two ranges D would be sure, and here it is not.",
+        "loss": "no loss helps G as long as D's answer says nothing.",
+    },
+}  # fmt: skip
+
+
+def repairs(answers: Mapping[str, str | None]) -> None:
+    """E6, repairs.  What to change first in each run: run -> word."""
+    choices("E6, repairs", answers, REPAIRS, _REPAIR_HINTS)
 
 
 # -- E7 ------------------------------------------------------------------------------------------
@@ -914,7 +1051,7 @@ _QUIZ_HINTS: dict[str, Mapping[str, str]] = {
     },
     "4": {
         "a": "the kernels are the same for every row, and another shape changes little.",
-        "b": "more samples steady the numbers, and do not change what they reward.",
+        "b": "more test images steady the numbers, and do not change what they reward.",
         "c": "that is the fair way to choose it: on the test images it would be a cheat.",
     },
 }
