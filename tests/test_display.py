@@ -5,6 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 matplotlib.use("Agg")
@@ -388,3 +389,14 @@ def test_a_line_at_the_top_is_named_below_it_and_inside_the_frame(figures):
     assert {t.get_text(): t.get_va() == "top" for t in axes.texts} == {
         "top: 30": True, "low: 4": False
     }  # fmt: skip
+
+
+def test_a_band_reaches_from_the_lowest_to_the_highest_value_of_its_curve(figures):
+    curves = {"a": ([0, 1], [2, 3]), "b": ([0, 1], [5, 5])}
+    bands = {"b": ([4, 1], [6, 9])}
+    display.show_curves(curves, bands=bands, title="T", xlabel="x", ylabel="y", alt="A.")
+    (axes,) = figures[-1].axes
+    (band,) = axes.collections
+    corners = {tuple(point) for point in band.get_paths()[0].vertices}
+    assert {(0, 4), (1, 1), (0, 6), (1, 9)} <= corners
+    assert tuple(band.get_facecolor()[0][:3]) == to_rgb(axes.lines[1].get_color())

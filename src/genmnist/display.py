@@ -326,6 +326,7 @@ def show_curves(
     alt: str,
     lines: Mapping[str, float] | None = None,
     marks: Mapping[str, float] | None = None,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     log_x: bool = False,
     log_y: bool = False,
     markers: bool = True,
@@ -334,11 +335,14 @@ def show_curves(
 
     Without markers, for curves of hundreds of points, lines alone are drawn.
     `lines` are horizontal and `marks` vertical reference lines, written where they stand.
+    `bands` give a curve's lowest and highest values, such as those of several runs, as a shade.
     """
     fig, axes = plt.subplots(figsize=(7, 3.8))
     for i, (name, (x, y)) in enumerate(curves.items()):
         marker = "osD^vPX"[i % 7] if markers else ""
         axes.plot(x, y, label=name, color=COLORS[i % 7], ls=DASHES[i % 7], marker=marker, ms=5)
+        if name in (bands or {}):
+            axes.fill_between(x, *bands[name], color=COLORS[i % 7], alpha=0.15, lw=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if log_x:
         axes.set_xscale("log", base=2)
