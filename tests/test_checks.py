@@ -26,7 +26,7 @@ from genmnist.drawn import draw
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/0*.ipynb"))
-SOLUTIONS = {"01_autoencoder.ipynb": 7, "02_vae.ipynb": 8}  # at least so many
+SOLUTIONS = {"01_autoencoder.ipynb": 7, "02_vae.ipynb": 8, "03_gan.ipynb": 9}  # at least so many
 
 
 @pytest.fixture(autouse=True)

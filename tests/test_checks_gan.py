@@ -848,8 +848,11 @@ NOT_CONDITION = wrong("E8", {
 
 @pytest.mark.parametrize(
     ("exercise", "answer"),
-    [*GAME_STEP, *OPTIMAL_DISCRIMINATOR, *GAN_STEP, *SLOPE_PRICE, *GENERATOR_RANGE, *RECALL, *CONDITION],
-)
+    [
+        *GAME_STEP, *OPTIMAL_DISCRIMINATOR, *GAN_STEP, *SLOPE_PRICE, *GENERATOR_RANGE, *RECALL,
+        *CONDITION,
+    ],
+)  # fmt: skip
 def test_a_right_answer_is_accepted_and_used(exercise, answer, capsys):
     assert_accepted(CHECKS, exercise, answer, capsys)
 
@@ -969,8 +972,12 @@ def test_the_verdict_on_a_step_holds_at_other_random_numbers(other, monkeypatch,
     ("ask", "key", "hints", "letters"),
     [
         (check.dashboards, check.DASHBOARDS, check._DASHBOARD_HINTS, "abcde"),
-        (check.repairs, check.REPAIRS, check._REPAIR_HINTS,
-         ("nothing", "price", "range", "rate", "loss")),
+        (
+            check.repairs,
+            check.REPAIRS,
+            check._REPAIR_HINTS,
+            ("nothing", "price", "range", "rate", "loss"),
+        ),
         (check.quiz, check.QUIZ, check._QUIZ_HINTS, "abcd"),
     ],
 )

@@ -25,7 +25,7 @@ HEADLINES = {
     "V5": "autoencoder, Gaussian codes against a mixture",
     "G1": "modes of the grid of 25",
     "G2": "modes of stacked digits",
-    "G3": "GAN, sample quality",
+    "G3": "autoencoder and mixture, then GAN: sample quality",
     "G4": "conditional GAN, train on samples and test on real",
     "G5": "conditional GAN, label accuracy",
     "G6": "Parzen window",
@@ -108,10 +108,10 @@ def table(results: Mapping[str, Mapping], seeds: Mapping[str, Mapping] | None = 
             f"{row.value:g} {row.what} ({row.source})" for row in PUBLISHED if row.headline == name
         )
         more = "".join(f"; {k} {v:.4g}" for k, v in entry["detail"].items())
+        took = f", {entry['seconds']:.0f} s" if entry["seconds"] else ""  # 0: nothing was trained
         lines.append(
             f"| {name}: {HEADLINES[name]} | {entry['value']:.4g}{spread}{more} | {entry['unit']} | "
-            f"{entry['n']:,}, {entry['seeds']} | "
-            f"{entry['source']}, {entry['device']}, {entry['seconds']:.0f} s | "
+            f"{entry['n']:,}, {entry['seeds']} | {entry['source']}, {entry['device']}{took} | "
             f"{beside or '–'} |"
         )
     return "\n".join(lines)

@@ -1050,7 +1050,7 @@ _QUIZ_HINTS: dict[str, Mapping[str, str]] = {
         "d": "one judge gives the features for both numbers, and the first is high.",
     },
     "4": {
-        "a": "the kernels are the same for every row, and another shape changes little.",
+        "a": "the unit is the same for every row, and favours none.",
         "b": "more test images steady the numbers, and do not change what they reward.",
         "c": "that is the fair way to choose it: on the test images it would be a cheat.",
     },
