@@ -45,8 +45,9 @@ def test_a_notebook_runs_twice_in_one_folder_on_the_other_images(path, tmp_path,
     assert "FAST MODE" in printed(first)
     saved = [*tmp_path.rglob("*.pt")]
     assert saved and not [*tmp_path.rglob("*.tmp")]
-    # notebook 3's last GAN starts from an autoencoder that the notebook has trained before
-    reused = 1 if path.stem == "03_gan" else 0
+    # at reduced length on garments, two GANs of notebook 3's last section start from autoencoders
+    # that the notebook has trained before
+    reused = 2 if path.stem == "03_gan" else 0
     assert printed(first).count("from the checkpoint") == reused
     assert printed(second).count("all from the checkpoint") == len(saved) + reused
 
