@@ -400,3 +400,14 @@ def test_a_band_reaches_from_the_lowest_to_the_highest_value_of_its_curve(figure
     corners = {tuple(point) for point in band.get_paths()[0].vertices}
     assert {(0, 4), (1, 1), (0, 6), (1, 9)} <= corners
     assert tuple(band.get_facecolor()[0][:3]) == to_rgb(axes.lines[1].get_color())
+
+
+def test_lines_keep_their_colours_where_shades_of_several_runs_overlap(shown):
+    x = list(range(10))
+    curves = {f"c{i}": (x, [2 * j * (i + 1) for j in x]) for i in range(6)}
+    bands = {n: ([v - 12 for v in y], [v + 12 for v in y]) for n, (_, y) in curves.items()}
+    display.show_curves(curves, bands=bands, title="T", xlabel="x", ylabel="y", alt="A.")
+    pixels = picture(shown[0][0]).astype(int)
+    for colour in display.COLORS[:6]:
+        wanted = 255 * np.array(to_rgb(colour))
+        assert np.abs(pixels - wanted).max(axis=2).min() < 8, colour

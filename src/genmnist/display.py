@@ -71,8 +71,11 @@ def as_png(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, dict[str, s
         greyish = spread < 12
         pixels[greyish] = (pixels[greyish].mean(axis=1, keepdims=True) / 17).round() * 17
         picture = Image.fromarray(pixels)
-    picture = picture.quantize(64 if spread.max() > 0 else 24, dither=Image.Dither.NONE)
-    picture.save(small, format="png", optimize=True)
+    few = picture.quantize(64 if spread.max() > 0 else 24, dither=Image.Dither.NONE)
+    off = np.abs(np.asarray(few.convert("RGB"), dtype=int) - np.asarray(picture, dtype=int))
+    if (off.max(axis=2) > 40).mean() > 1e-3:  # as where shades overlap: lines would change colour
+        few = picture.quantize(256, dither=Image.Dither.NONE)
+    few.save(small, format="png", optimize=True)
     png = base64.b64encode(small.getvalue()).decode()
     return {"image/png": png, "text/plain": alt}, {"image/png": {"alt": alt}}
 
@@ -364,7 +367,7 @@ def show_curves(
             xytext=(-3, -4), **text,
         )  # fmt: skip
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(**({"loc": "center left", "bbox_to_anchor": (1, 0.5)} if bands else {}))
     axes.set_title(title)
     show(fig, alt=f"{title}. {alt}")
 
