@@ -611,15 +611,19 @@ NOT_SLOPE_PRICE = wrong("E4", {
     "one number for the batch": [
         lambda d, x: slopes(d, x).square().sum(), lambda d, x: slopes(d, x).square().mean(),
         lambda d, x: slopes(d, x).flatten(1).square().sum(dim=1).mean()],
-    "averaged before the gradient": of_the_mean,
+    "averaged before the gradient": [
+        of_the_mean, lambda d, x: of_the_mean(d, x).sqrt()],
     "gradient penalty, (length - 1) squared":
         lambda d, x: (slopes(d, x).flatten(1).norm(dim=1) - 1).square(),
-    "leave out the sigmoid": of_the_probability,
-    "square each pixel's first": lambda d, x: slopes(d, x).flatten(1).sum(dim=1).square(),
+    "leave out the sigmoid": [
+        of_the_probability, lambda d, x: of_the_probability(d, x).sqrt()],
+    "square each pixel's first": [
+        lambda d, x: slopes(d, x).flatten(1).sum(dim=1).square(),
+        lambda d, x: slopes(d, x).flatten(1).sum(dim=1)],
     "Those are the slopes": slopes,
     "still one for each pixel": lambda d, x: slopes(d, x).square(),
     "the factor 1/2 comes later": lambda d, x: slopes(d, x).flatten(1).square().sum(dim=1) / 2,
-    "Those are the logits": lambda d, x: d(x),
+    "Those are the logits": [lambda d, x: d(x), lambda d, x: d(x).square()],
     "x has no gradient of its own": without_leaf,
     "A gradient starts from one number": of_all_logits,
     "was shown another x": lambda d, x: asks_too_late(d, x.requires_grad_()),

@@ -130,7 +130,23 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
             '"relativistic": (lambda r, f: F.softplus(f - r), lambda r, f: F.softplus(r - f)),',
         ),
         ("03_gan", "fake_logits = discriminator(fake.detach() if detach else fake, *y)"),
+        ("03_gan", "slopes = slope_price(critic, x) + slope_price(critic, fake.detach())"),
         ("03_gan", "slopes = every * price / 2 * slopes.mean()"),
+        (
+            "03_gan",
+            "d_loss = d_loss + loss_of_d(real_logits, discriminator(x, other)).mean()",
+        ),
+        ("03_gan", "averaged.update_parameters(generator)"),
+        ("03_gan", "p -= 10 * p.grad"),
+        (
+            "03_gan",
+            "return logits[:, 0] if y is None else logits.gather(1, y[:, None])[:, 0]",
+        ),
+        (
+            "03_gan",
+            "d_loss = d_loss + price * (price_at_end / price) ** min(1, step / (0.8 * steps))"
+            " * slope.square().sum(dim=2).mean(dim=1)",
+        ),
         ("03_gan", "(d_loss + slopes).backward(retain_graph=not detach)"),
         (
             "03_gan",
