@@ -351,10 +351,23 @@ def test_a_dashboard_has_five_panels_a_row_and_the_lines_of_a_draw(figures):
 
 
 def test_a_dashboard_of_a_run_that_broke_off_at_once_says_so(figures):
-    rows = {"overflow": (History(), torch.rand(16, 1, 28, 28), torch.zeros(10))}
+    rows = {"overflow": (History(), torch.rand(16, 1, 28, 28), torch.eye(10)[8])}
     display.show_dashboards(rows, title="T", alt="A.")
     for axes in figures[0].axes[:3]:
         assert "no whole epoch" in texts(axes)
+    assert not figures[0].axes[4].patches, "what a judge calls broken images says nothing"
+
+
+def test_a_dashboard_names_a_gradient_that_ends_at_nothing_and_keeps_its_labels_apart(figures):
+    curves = GAN_CURVES | {"loss of G": [0.7, 40.0], "gradient of D": [1e-5, 3.0]}
+    rows = {"m": (History(curves, [1, 1]), torch.rand(16, 1, 28, 28), torch.full((10,), 0.1))}
+    display.show_dashboards(rows, title="T", alt="A.")
+    losses, _, gradients = figures[0].axes[:3]
+    assert texts(losses) == ["ln 2, 2 ln 2"], "one over the other they cannot be read"
+    assert texts(gradients) == ["gradient of G: 0 from epoch 2"]
+    figures[0].canvas.draw()
+    ticks = [t.get_text() for t in gradients.get_yticklabels(which="both") if t.get_text()]
+    assert "1" in ticks and not [t for t in ticks if "times" in t]
 
 
 def test_a_dashboard_names_the_curve_that_is_missing():
@@ -376,6 +389,15 @@ def test_points_are_drawn_in_panels_and_a_far_one_does_not_hide_the_rest(figures
     assert len(figures[0].axes[1].lines[0].get_xdata()) == 1001
 
 
+def test_panels_of_points_share_their_axes(figures):
+    """With axes of its own, a panel without its left half would look complete."""
+    left, right = torch.rand(200, 2) - 1, torch.rand(200, 2) + torch.tensor([0.0, 4.0])
+    display.show_points({"both": torch.cat([left, right]), "right": right}, title="T", alt="A.")
+    for axes in figures[0].axes:
+        assert axes.get_xlim()[0] < -0.95 and axes.get_xlim()[1] > 0.95
+        assert axes.get_ylim()[0] < -0.95 and axes.get_ylim()[1] > 4.95
+
+
 @pytest.mark.parametrize("points", [torch.zeros(0, 2), torch.ones(1, 2), torch.ones(50, 2)])
 def test_no_points_or_one_place_can_be_drawn(points, shown):
     display.show_points({"m": points}, title="T", alt="A.")
@@ -389,6 +411,14 @@ def test_a_line_at_the_top_is_named_below_it_and_inside_the_frame(figures):
     assert {t.get_text(): t.get_va() == "top" for t in axes.texts} == {
         "top: 30": True, "low: 4": False
     }  # fmt: skip
+
+
+def test_places_are_named_and_a_circle_is_drawn_as_a_circle(figures):
+    words = {"title": "T", "alt": "A.", "xlabel": "x", "ylabel": "y"}
+    display.show_curves({"c": ([0, 9], [0, 1])}, places={"here": (1, 2), "there": (0, 0)}, **words)
+    (axes,) = figures[0].axes
+    assert axes.get_aspect() == 1 and texts(axes) == ["here", "there"]
+    assert [line.get_xydata().tolist() for line in axes.lines[1:]] == [[[1, 2]], [[0, 0]]]
 
 
 def test_a_band_reaches_from_the_lowest_to_the_highest_value_of_its_curve(figures):

@@ -10,6 +10,7 @@ import base64
 import html
 import inspect
 import io
+import itertools
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -332,6 +333,7 @@ def show_curves(
     bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     log_x: bool = False,
     log_y: bool = False,
+    places: Mapping[str, tuple[float, float]] | None = None,
     markers: bool = True,
 ) -> None:
     """Curves (x, y) by name, each with colour, dashes and marker of its own.
@@ -339,6 +341,7 @@ def show_curves(
     Without markers, for curves of hundreds of points, lines alone are drawn.
     `lines` are horizontal and `marks` vertical reference lines, written where they stand.
     `bands` give a curve's lowest and highest values, such as those of several runs, as a shade.
+    `places` are named dots (x, y); with them both axes have the same scale, as on a map.
     """
     fig, axes = plt.subplots(figsize=(7, 3.8))
     for i, (name, (x, y)) in enumerate(curves.items()):
@@ -366,8 +369,15 @@ def show_curves(
             f"{name}: {value:.4g}", (value, 1), rotation=90, va="top", ha="right",
             xytext=(-3, -4), **text,
         )  # fmt: skip
+    for i, (name, place) in enumerate((places or {}).items()):
+        axes.plot(*place, ls="", marker="o", ms=6, color="black", zorder=3)
+        beside = (5, (6, -14)[i % 2])  # above and below in turn, not over each other
+        axes.annotate(name, place, xytext=beside, textcoords="offset points")
+    if places:
+        axes.set_aspect("equal")
     axes.grid(alpha=0.3)
-    axes.legend(**({"loc": "center left", "bbox_to_anchor": (1, 0.5)} if bands else {}))
+    beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}  # it would hide what it names
+    axes.legend(**(beside if bands or places else {}))
     axes.set_title(title)
     show(fig, alt=f"{title}. {alt}")
 
@@ -431,8 +441,11 @@ def show_dashboards(
                 values = history[curve] if len(history) else []
                 style = {"color": COLORS[j], "ls": DASHES[j], "marker": "os"[j], "ms": 2.5}
                 axes.plot(range(1, len(values) + 1), values, label=curve, **style)
-            for text, value in lines.items():
+            for value in lines.values():
                 axes.axhline(value, color="#6B6B6B", lw=0.8)
+            low, high = axes.get_ylim()
+            crowded = len(lines) == 2 and math.log(2) < 0.1 * (high - low)
+            for text, value in [("ln 2, 2 ln 2", math.log(2))] if crowded else lines.items():
                 where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
                 axes.annotate(text, (1, value), xytext=(2, -3), fontsize=7, **where)
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -443,14 +456,25 @@ def show_dashboards(
             if i == 0:
                 axes.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2,
                             frameon=False, handlelength=1.5, columnspacing=1)  # fmt: skip
-        if any(value > 0 for line in gradients.lines for value in line.get_ydata()):
-            gradients.set_yscale("log")
+        sizes = [value for line in gradients.lines for value in line.get_ydata() if value > 0]
+        if sizes:
+            _plain_log_axis(gradients.yaxis, gradients.set_yscale)
+            if max(sizes) > 100 * min(sizes):
+                gradients.yaxis.set_major_locator(LogLocator(10))
+        for j, line in enumerate(gradients.lines):  # a logarithmic axis has no place for 0
+            zeros = [*itertools.takewhile(lambda value: value == 0, reversed(line.get_ydata()))]
+            if zeros:
+                first = len(line.get_ydata()) - len(zeros) + 1
+                text = f"{line.get_label()}: 0 from epoch {first}"
+                gradients.text(0.95, 0.85 - 0.15 * j, text, transform=gradients.transAxes,
+                               color=COLORS[j], fontsize=7, ha="right")  # fmt: skip
         verdicts.set_ylim(-0.05, 1.05)
         losses.set_ylabel(name, fontsize=9)
         draw_images(pictures, samples[:16], 4)
-        classes.bar(range(10), shares.tolist(), color="#9AC7E0", edgecolor=COLORS[0])
+        if len(history):  # what the judge calls the pictures of a run that broke off says nothing
+            classes.bar(range(10), shares.tolist(), color="#9AC7E0", edgecolor=COLORS[0])
         classes.axhline(0.1, color="#6B6B6B", lw=0.8)
-        classes.set(ylim=(0, 1), xticks=range(10), yticks=(0, 0.1, 0.5, 1))
+        classes.set(ylim=(0, 1), xlim=(-0.6, 9.6), xticks=range(10), yticks=(0, 0.1, 0.5, 1))
         classes.tick_params(labelsize=7)
         if i == 0:
             pictures.set_title("samples", fontsize=8)
@@ -463,19 +487,24 @@ def show_dashboards(
 
 
 def show_points(panels: Mapping[str, Tensor], *, title: str, alt: str) -> None:
-    """Points (n, 2) in the plane, one panel for each name, all of the same size.
+    """Points (n, 2) in the plane, one panel for each name, all with the same two axes.
 
-    The axes end a tenth beyond the 1st and 99th percentile: a few far points would hide the rest.
+    The axes end a tenth beyond the 1st and 99th percentile of the panel that reaches furthest: a
+    few far points would hide the rest, and axes of its own would hide what a panel lacks.
     """
     shape = (3 * len(panels), 3.4)
-    fig, all_axes = plt.subplots(1, len(panels), figsize=shape, squeeze=False, layout="constrained")
+    fig, all_axes = plt.subplots(
+        1, len(panels), figsize=shape, squeeze=False, layout="constrained", sharex=True, sharey=True
+    )
+    panels = {name: points.detach().cpu().numpy() for name, points in panels.items()}
+    ends = [np.quantile(points, (0.01, 0.99), axis=0) for points in panels.values() if len(points)]
+    ends = ends or [np.zeros((2, 2))]
+    low, high = np.min(ends, axis=(0, 1)), np.max(ends, axis=(0, 1))
+    margin = 0.1 * (high - low) + 1e-6
     for axes, (name, points) in zip(all_axes[0], panels.items(), strict=True):
-        points = points.detach().cpu().numpy()
         axes.plot(*points.T, ls="", marker=".", ms=2, color=COLORS[0], alpha=0.5)
-        low, high = np.quantile(points, (0.01, 0.99), axis=0) if len(points) else np.zeros((2, 2))
-        margin = 0.1 * (high - low) + 1e-6
-        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]))
-        axes.set(ylim=(low[1] - margin[1], high[1] + margin[1]))
         axes.set_title(name, fontsize=10)
+    all_axes[0, 0].set(xlim=(low[0] - margin[0], high[0] + margin[0]))
+    all_axes[0, 0].set(ylim=(low[1] - margin[1], high[1] + margin[1]))
     fig.suptitle(title)
     show(fig, alt=f"{title}: {', '.join(panels)}. {alt}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 
@@ -20,8 +20,16 @@ class LiveDisplay:
     """
 
     def __init__(
-        self, history: History, *, epochs: int, title: str, unit: str, pictures: bool = True
+        self,
+        history: History,
+        *,
+        epochs: int,
+        title: str,
+        unit: str,
+        pictures: bool = True,
+        shown: Sequence[str] | None = None,
     ) -> None:
+        self.shown = shown  # the names of the curves to draw; all without it
         self.pictures = pictures and in_notebook()
         self.history, self.epochs, self.title, self.unit = history, epochs, title, unit
         self.resumed_after = len(history)
@@ -80,9 +88,11 @@ class LiveDisplay:
         fig, axes = plt.subplots(
             1, 2 if frames else 1, figsize=(10 if frames else 6.5, 3.6), squeeze=False
         )
-        draw_curves(axes[0, 0], self.history, list(self.history.curves), self.unit)
+        names = [name for name in self.history.curves if self.shown is None or name in self.shown]
+        draw_curves(axes[0, 0], self.history, names, self.unit)
         if partial:
-            for i, value in enumerate(partial[1].values()):
+            asked_for = [name for name in partial[1] if self.shown is None or name in self.shown]
+            for i, value in enumerate(partial[1][name] for name in asked_for):
                 axes[0, 0].plot(partial[0], value, "o", mfc="white", mec=COLORS[i % 7])
         if frames:
             draw_images(axes[0, 1], frames[-1], columns=8)
