@@ -27,6 +27,7 @@ from genmnist.training import (
     one_cycle,
     run_folder,
     set_seed,
+    wait_and_fade,
 )
 
 
@@ -737,6 +738,44 @@ def test_a_schedule_for_no_steps_can_be_made_and_two_groups_keep_their_rates():
     one_cycle(optimizer, 0)
     rates = [group["lr"] for group in optimizer.param_groups]
     assert rates[1] == pytest.approx(2 * rates[0])
+
+
+@pytest.mark.parametrize("wait", [0, 3])
+@pytest.mark.parametrize("fade", [False, True])
+def test_a_rate_waits_and_then_fades_to_a_fiftieth_in_the_second_half(wait, fade):
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.3)
+    schedule, rates = wait_and_fade(optimizer, 100, wait=wait, fade=fade), []
+    for _ in range(101):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates[:wait] == [0.0] * wait
+    assert rates[wait:51] == pytest.approx([0.3] * (51 - wait))
+    if fade:
+        assert rates[75] == pytest.approx(0.3 * 0.52) and rates[100] == pytest.approx(0.3 / 50)
+        assert rates[51:] == sorted(rates[51:])[::-1]
+    else:
+        assert rates[51:] == pytest.approx([0.3] * 50)
+    wait_and_fade(optimizer, 0, fade=True)  # a run of no epochs
+
+
+def test_a_live_picture_shows_the_curves_that_it_is_asked_for(monkeypatch):
+    from genmnist import live
+
+    drawn = []
+    monkeypatch.setattr(live, "in_notebook", lambda: True)
+    monkeypatch.setattr(live, "as_png", lambda fig, alt: drawn.append(fig) or ({}, {}))
+    monkeypatch.setattr("IPython.display.display", lambda *given, **named: None)
+    run = Run()
+
+    def step(x):
+        return run.step(x) | {"size": torch.tensor(7.0)}
+
+    names = [*fit(run.step, run.batches, epochs=1, live=False).curves]
+    fit(step, run.batches, epochs=2, shown=names)
+    fit(step, run.batches, epochs=2)
+    labels = [[line.get_label() for line in fig.axes[0].lines] for fig in (drawn[-2], drawn[-1])]
+    assert labels == [names, [*names, "size"]]
 
 
 def test_a_run_without_pictures_shows_one_line_in_a_notebook(monkeypatch, capsys):

@@ -8,7 +8,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -59,6 +59,7 @@ def fit(
     title: str = "Training",
     unit: str = "loss",
     live: bool = True,
+    shown: Sequence[str] | None = None,
 ) -> History:
     """Call `step` on every batch, `epochs` times, and keep the mean of what it returns.
 
@@ -73,6 +74,7 @@ def fit(
         samples: called after each epoch; images in [0, 1] to show and keep in `history.frames`.
         unit: what the vertical axis of the live display says.
         live: False shows no picture in a notebook, for a run of an epoch or two.
+        shown: the names of the curves in the live display; without it all of them.
 
     Raises:
         ValueError: if `epochs` is negative or there are no batches.
@@ -84,7 +86,9 @@ def fit(
     if len(batches) == 0:
         raise ValueError("there are no batches to train on: the data set is empty")
     history = checkpoint.restore() if checkpoint else History()
-    display = LiveDisplay(history, epochs=epochs, title=title, unit=unit, pictures=live)
+    display = LiveDisplay(
+        history, epochs=epochs, title=title, unit=unit, pictures=live, shown=shown
+    )
     try:
         for epoch in range(len(history) + 1, epochs + 1):
             started = time.perf_counter()
@@ -234,6 +238,23 @@ def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_sc
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer, largest, total_steps=max(1, steps) + 1, pct_start=0.1, cycle_momentum=False
     )
+
+
+def wait_and_fade(
+    optimizer: torch.optim.Optimizer, steps: int, *, wait: int = 0, fade: bool = False
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """A learning rate of 0 for `wait` steps, then the optimizer's.
+
+    With `fade` it falls in the second half of all `steps`, along a line to a fiftieth: step t has
+    min(1, 2.02 - 2 t / steps) times the rate.  Call its `step()` after every update.
+    """
+
+    def factor(t: int) -> float:
+        if t < wait:
+            return 0.0
+        return min(1.0, 2.02 - 2 * t / max(1, steps)) if fade else 1.0
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def set_seed(seed: int) -> None:
