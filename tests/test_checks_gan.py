@@ -627,7 +627,7 @@ NOT_SLOPE_PRICE = wrong("E4", {
     "x has no gradient of its own": without_leaf,
     "A gradient starts from one number": of_all_logits,
     "was shown another x": lambda d, x: asks_too_late(d, x.requires_grad_()),
-    "it cannot train": [
+    "nothing leads back to the discriminator's": [
         lambda d, x: slopes(d, x, create_graph=False).flatten(1).square().sum(dim=1),
         lambda d, x: slopes(d, x).detach().flatten(1).square().sum(dim=1)],
     "their gradient at the discriminator's weights is not": cut_off,
@@ -919,6 +919,13 @@ def test_a_step_that_wastes_work_is_told_so_and_no_other_is(capsys):
         check.gan_step(answer)
         told = "would save its loss the way back" in capsys.readouterr().out
         assert told == any(answer is wasteful for wasteful in WASTEFUL)
+
+
+def test_a_step_that_moves_the_generator_first_is_right_and_told_so_and_no_other_is(capsys):
+    for answer in (p.values[1] for p in GAN_STEP):
+        check.gan_step(answer)
+        told = "The generator moves first here" in capsys.readouterr().out
+        assert told == (answer is generator_first)
 
 
 def test_the_faults_of_the_copied_loop_are_named_one_after_the_other(capsys):

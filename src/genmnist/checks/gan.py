@@ -281,12 +281,14 @@ class Notes(torch.optim.SGD):
     the step cannot be used after it.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, order: list[Notes]) -> None:
         super().__init__(network.parameters(), lr=0.0)
         self.steps: list[Tensor] = []
+        self.order = order  # shared: who steps when
 
     @torch.no_grad()
     def step(self, closure: object = None) -> None:
+        self.order.append(self)
         weights = self.param_groups[0]["params"]
         grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
         self.steps.append(torch.cat([g.flatten() for g in grads]).clone())
@@ -302,7 +304,9 @@ class Game:
     def __init__(self) -> None:
         self.generator, self.discriminator = Forger(), Critic()
         self.networks = nn.ModuleList([self.generator, self.discriminator]).to(default_device())
-        self.g_optimizer, self.d_optimizer = Notes(self.generator), Notes(self.discriminator)
+        self.order: list[Notes] = []
+        self.g_optimizer = Notes(self.generator, self.order)
+        self.d_optimizer = Notes(self.discriminator, self.order)
 
     def play(self, answer: GanStep, b: int) -> None:
         """Call the step on b images, x, and note what it does, in place of the call before."""
@@ -311,6 +315,7 @@ class Game:
         self.x = x.to(default_device())
         g, d, g_opt, d_opt = self.generator, self.discriminator, self.g_optimizer, self.d_optimizer
         g.noise, d.judged, g_opt.steps, d_opt.steps, g.ways_back = [], [], [], [], 0
+        self.order.clear()
         with _explained(_ERRORS):
             result = answer(g, d, g_opt, d_opt, self.x.clone())
         if result is ... or not (g.noise or d.judged or g_opt.steps or d_opt.steps):
@@ -378,6 +383,9 @@ def _examine_gan_step(answer: GanStep) -> str:
     if ways_back > 1:
         text += (" `fake.detach()` in the discriminator's update would save its loss the way back "
                  "through the generator.")  # fmt: skip
+    if game.order[0] is game.g_optimizer:
+        text += (" (The generator moves first here, so it answers to the discriminator of the "
+                 "batch before. The course moves the discriminator first.)")  # fmt: skip
     return text
 
 
@@ -669,7 +677,7 @@ def _examine_slope_price(answer: SlopePrice) -> str:
     if not isinstance(result, Tensor):
         raise Mistake(f"It gives {described(result)}: stay with tensors.")
     if not result.requires_grad:
-        raise Mistake("Right, but it cannot train: nothing leads back to the discriminator's "
+        raise Mistake("The values are right, but nothing leads back to the discriminator's "
                       "weights. `torch.autograd.grad(…, create_graph=True)`.")  # fmt: skip
     found = torch.autograd.grad(result.sum(), (bowl.w, bowl.v), allow_unused=True)
     wanted = torch.autograd.grad(bowl.slope(x).square().sum(), (bowl.w, bowl.v))
