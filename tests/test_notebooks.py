@@ -129,13 +129,21 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
             "03_gan",
             '"relativistic": (lambda r, f: F.softplus(f - r), lambda r, f: F.softplus(r - f)),',
         ),
-        ("03_gan", "fake_logits = discriminator(fake.detach() if detach else fake, *y)"),
-        ("03_gan", "slopes = slope_price(critic, x) + slope_price(critic, fake.detach())"),
+        ("03_gan", "fake_logits = discriminator(fake.detach() if detach else fake)"),
+        (
+            "03_gan",
+            "slopes = slope_price(discriminator, x) + slope_price(discriminator, fake.detach())",
+        ),
         ("03_gan", "slopes = every * price / 2 * slopes.mean()"),
         (
             "03_gan",
-            "d_loss = d_loss + loss_of_d(real_logits, discriminator(x, other)).mean()",
+            "d_loss = d_loss + F.softplus(discriminator(x, other) - real_logits)",
         ),
+        ("03_gan", "d_loss = F.softplus(discriminator(fake.detach(), y) - real_logits)"),
+        ("03_gan", "g_loss = F.softplus(discriminator(x, y) - discriminator(fake, y)).mean()"),
+        ("03_gan", 'd_loss = d_loss + 4 * POLISH["price"] / 2 * slopes.mean()'),
+        ("03_gan", "part = torch.multinomial(weights[group], 1)[:, 0]"),
+        ("03_gan", "fake = back(in_parts(forger, noise(len(x))))"),
         ("03_gan", "averaged.update_parameters(generator)"),
         ("03_gan", "p -= 10 * p.grad"),
         (
@@ -144,9 +152,9 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
         ),
         (
             "03_gan",
-            "d_loss = d_loss + price * (price_at_end / price) ** min(1, step / (0.8 * steps))"
-            " * slope.square().sum(dim=2).mean(dim=1)",
+            "now = price * (price_at_end / price) ** min(1, step / (0.8 * steps))",
         ),
+        ("03_gan", "d_loss = d_loss + now * slope.square().sum(dim=2).mean(dim=1)"),
         ("03_gan", "(d_loss + slopes).backward(retain_graph=not detach)"),
         (
             "03_gan",
