@@ -307,6 +307,19 @@ def test_a_png_is_small_enough_to_commit():
     assert len(data["image/png"]) < 150_000
 
 
+def test_within_an_epoch_only_the_curves_that_are_asked_for_are_marked(monkeypatch):
+    from genmnist import live
+
+    drawn = []
+    monkeypatch.setattr(live, "in_notebook", lambda: True)
+    monkeypatch.setattr(live, "as_png", lambda fig, alt: drawn.append(fig) or ({}, {}))
+    monkeypatch.setattr("IPython.display.display", lambda *given, **named: None)
+    monkeypatch.setattr(LiveDisplay, "is_due", lambda self: True)
+    display_of_b = LiveDisplay(History(), epochs=2, title="T", unit="u", shown=["b"])
+    display_of_b.progress(0.5, 100, {"a": 7.0, "b": 2.0})
+    assert [line.get_xydata().tolist() for line in drawn[0].axes[0].lines] == [[[0.5, 2.0]]]
+
+
 def test_time_left_counts_the_epochs_that_are_left(capsys):
     history = History()
     live = LiveDisplay(history, epochs=4, title="T", unit="u")
@@ -392,8 +405,10 @@ def test_points_are_drawn_in_panels_and_a_far_one_does_not_hide_the_rest(figures
 def test_panels_of_points_share_their_axes(figures):
     """With axes of its own, a panel without its left half would look complete."""
     left, right = torch.rand(200, 2) - 1, torch.rand(200, 2) + torch.tensor([0.0, 4.0])
-    display.show_points({"both": torch.cat([left, right]), "right": right}, title="T", alt="A.")
-    for axes in figures[0].axes:
+    both = torch.cat([left, right])
+    display.show_points({"both": both, "right": right}, title="T", alt="A.")
+    display.show_points({"right": right, "left": left}, title="T", alt="A.")
+    for axes in [*figures[0].axes, *figures[1].axes]:
         assert axes.get_xlim()[0] < -0.95 and axes.get_xlim()[1] > 0.95
         assert axes.get_ylim()[0] < -0.95 and axes.get_ylim()[1] > 4.95
 
