@@ -144,6 +144,17 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
         ("03_gan", 'd_loss = d_loss + 4 * POLISH["price"] / 2 * slopes.mean()'),
         ("03_gan", "part = torch.multinomial(weights[group], 1)[:, 0]"),
         ("03_gan", "fake = back(in_parts(forger, noise(len(x))))"),
+        ("03_gan", "loss = discriminator_loss(critic(x), critic(fake)).mean()"),
+        (
+            "03_gan",
+            "slopes = sum(slope_price(lambda images: discriminator(images, y), seen) "
+            "for seen in (x, fake.detach()))",
+        ),
+        (
+            "03_gan",
+            "return means[group, part] + (roots[group, part] @ torch.randn(len(group), 16, 1, "
+            "device=device))[:, :, 0]",
+        ),
         ("03_gan", "averaged.update_parameters(generator)"),
         ("03_gan", "p -= 10 * p.grad"),
         (
