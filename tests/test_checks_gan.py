@@ -1008,7 +1008,7 @@ def test_every_wrong_letter_has_a_hint_of_its_own(ask, key, hints, letters, caps
 
 def test_the_keys_of_the_letters():
     assert check.DASHBOARDS == {"run 1": "c", "run 2": "a", "run 3": "d", "run 4": "e"}
-    assert check.QUIZ == {"1": "b", "2": "c", "3": "a", "4": "d"}
+    assert check.QUIZ == {"1": "b", "2": "c", "3": "a", "4": "d", "5": "c", "6": "b"}
     assert check.REPAIRS == {"run 1": "price", "run 2": "nothing", "run 3": "range",
                              "run 4": "rate"}  # fmt: skip
 

@@ -413,6 +413,17 @@ def test_panels_of_points_share_their_axes(figures):
         assert axes.get_ylim()[0] < -0.95 and axes.get_ylim()[1] > 4.95
 
 
+def test_every_panel_of_points_shows_all_centres(figures):
+    """A mode that no sample found is to be seen, even where it lies outside all samples."""
+    near, centres = torch.rand(50, 2), torch.tensor([[0.5, 0.5], [8.0, -3.0]])
+    display.show_points({"a": near, "b": near}, title="T", alt="A.", centres=centres)
+    for axes in figures[0].axes:
+        points, marks = axes.lines
+        assert marks.get_xydata().tolist() == centres.tolist() and marks.get_marker() == "+"
+        assert axes.get_xlim()[1] > 7.5 and axes.get_ylim()[0] < -2.5
+        assert marks.get_zorder() < points.get_zorder()
+
+
 @pytest.mark.parametrize("points", [torch.zeros(0, 2), torch.ones(1, 2), torch.ones(50, 2)])
 def test_no_points_or_one_place_can_be_drawn(points, shown):
     display.show_points({"m": points}, title="T", alt="A.")

@@ -486,8 +486,13 @@ def show_dashboards(
     show(fig, alt=f"{title}: {', '.join(rows)}. {alt}")
 
 
-def show_points(panels: Mapping[str, Tensor], *, title: str, alt: str) -> None:
+def show_points(
+    panels: Mapping[str, Tensor], *, title: str, alt: str, centres: Tensor | None = None
+) -> None:
     """Points (n, 2) in the plane, one panel for each name, all with the same two axes.
+
+    `centres` (m, 2) are marked by a cross in every panel, under the points: an empty cross is a
+    place that no point has found.
 
     The axes end a tenth beyond the 1st and 99th percentile of the panel that reaches furthest: a
     few far points would hide the rest, and axes of its own would hide what a panel lacks.
@@ -497,12 +502,16 @@ def show_points(panels: Mapping[str, Tensor], *, title: str, alt: str) -> None:
         1, len(panels), figsize=shape, squeeze=False, layout="constrained", sharex=True, sharey=True
     )
     panels = {name: points.detach().cpu().numpy() for name, points in panels.items()}
-    ends = [np.quantile(points, (0.01, 0.99), axis=0) for points in panels.values() if len(points)]
+    marks = np.zeros((0, 2)) if centres is None else centres.detach().cpu().numpy()
+    seen = [*panels.values(), marks]
+    ends = [np.quantile(points, (0.01, 0.99), axis=0) for points in seen if len(points)]
     ends = ends or [np.zeros((2, 2))]
     low, high = np.min(ends, axis=(0, 1)), np.max(ends, axis=(0, 1))
     margin = 0.1 * (high - low) + 1e-6
     for axes, (name, points) in zip(all_axes[0], panels.items(), strict=True):
         axes.plot(*points.T, ls="", marker=".", ms=2, color=COLORS[0], alpha=0.5)
+        if len(marks):
+            axes.plot(*marks.T, ls="", marker="+", ms=9, color=COLORS[1], zorder=1)
         axes.set_title(name, fontsize=10)
     all_axes[0, 0].set(xlim=(low[0] - margin[0], high[0] + margin[0]))
     all_axes[0, 0].set(ylim=(low[1] - margin[1], high[1] + margin[1]))

@@ -1040,7 +1040,7 @@ def _examine_joined(result: Tensor, z: Tensor, label: Tensor) -> None:
 
 # -- the exit quiz -------------------------------------------------------------------------------
 
-QUIZ = {"1": "b", "2": "c", "3": "a", "4": "d"}
+QUIZ = {"1": "b", "2": "c", "3": "a", "4": "d", "5": "c", "6": "b"}
 _QUIZ_HINTS: dict[str, Mapping[str, str]] = {
     "1": {
         "a": "`detach` changes no pixel: the fakes are the same with and without it.",
@@ -1061,6 +1061,16 @@ _QUIZ_HINTS: dict[str, Mapping[str, str]] = {
         "a": "the unit is the same for every row, and favours none.",
         "b": "more test images steady the numbers, and do not change what they reward.",
         "c": "that is the fair way to choose it: on the test images it would be a cheat.",
+    },
+    "5": {
+        "a": "a steep discriminator is a sure one, and steepness is what the price is on.",
+        "b": "no learning rate hangs on it: the price is a term of the discriminator's loss.",
+        "d": "that is what `detach` does.",
+    },
+    "6": {
+        "a": "losses at rest say that the discriminator cannot tell, not where the samples lie.",
+        "c": "it never sees a training point, and a continuous map cannot jump between them.",
+        "d": "one mode only is what it may do when it fails; it need not.",
     },
 }
 
