@@ -145,6 +145,17 @@ def test_a_step_stands_in_the_notebook_and_not_in_the_package(path):
         ("03_gan", "part = torch.multinomial(weights[group], 1)[:, 0]"),
         ("03_gan", "fake = back(in_parts(forger, noise(len(x))))"),
         ("03_gan", "loss = discriminator_loss(critic(x), critic(fake)).mean()"),
+        ("03_gan", "ends.append(sum(losses[-100:]) / len(losses[-100:]))"),
+        (
+            "03_gan",
+            'f"so JS is at least about {max(0.0, math.log(2) - min(of_our_build, dense) / 2):.2f} '
+            'of at most {math.log(2):.2f}")',
+        ),
+        ("03_gan", "return ((x > 0.1) & (x < 0.9)).float().mean().item()"),
+        (
+            "03_gan",
+            'brief, plain = budget(gpu=10, cpu=2, fast=1), OURS | {"game": "non-saturating"}',
+        ),
         (
             "03_gan",
             "slopes = sum(slope_price(lambda images: discriminator(images, y), seen) "
@@ -186,3 +197,13 @@ def test_the_line_that_each_lesson_turns_on_is_as_it_is_taught(notebook, line):
     cells = nbformat.read(ROOT / f"notebooks/{notebook}.ipynb", as_version=4).cells
     lines = [part.split("#")[0].strip() for c in cells for part in c.source.splitlines()]
     assert line in lines
+
+
+def test_a_forger_is_measured_before_the_game_that_changes_it():
+    """The game trains the decoder in place, so a later look would show the same samples twice."""
+    cells = nbformat.read(ROOT / "notebooks/03_gan.ipynb", as_version=4).cells
+    text = "\n".join(c.source for c in cells if c.cell_type == "code")
+    game = text.index("train_gan(warm, ")
+    assert text.index('alone["before the game"] = losses_of_new_critics(warm, ') < game
+    assert text.index("before = draw(warm, ") < game
+    assert text.index('alone["after it"] = losses_of_new_critics(polished, ') > game
