@@ -1,4 +1,4 @@
-"""The encoder and the decoder that all three notebooks share, and the autoencoder made of them."""
+"""The encoder and decoder that all three notebooks share, and the autoencoder made of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Encoder(nn.Module):
-    """Image to a vector of numbers.  (b, c, 28, 28) -> (b, out_dim), c = 1 for grey images"""
+    """Image to a vector.  (b, c, 28, 28) -> (b, out_dim), c = 1 for grey images"""
 
     def __init__(self, out_dim: int, *, width: int = 32, channels: int = 1) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """x -> code z -> x_hat in [0, 1], both images (b, c, 28, 28), the code (b, z)."""
+    """x -> code z -> x_hat in [0, 1].  x, x_hat: (b, c, 28, 28), z: (b, z)"""
 
     def __init__(self, latent_dim: int, *, width: int = 32, channels: int = 1) -> None:
         super().__init__()
@@ -57,3 +57,14 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))
+
+
+def squared_error(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Sum over pixels of (x_hat - x)^2, one value per image.  (b, ...), (b, ...) -> (b,)
+
+    Raises:
+        ValueError: if the shapes differ, which broadcasting would hide.
+    """
+    if x_hat.shape != x.shape:
+        raise ValueError(f"shapes {tuple(x_hat.shape)} and {tuple(x.shape)} differ")
+    return (x_hat - x).square().flatten(1).sum(dim=1)

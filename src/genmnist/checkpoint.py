@@ -1,36 +1,41 @@
-"""Checkpoints: a run that was cut off goes on where it stopped, and no run swallows another."""
+"""Runs that go on where they were cut off: what makes two runs the same, and the file of a run."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import glob
 import hashlib
+import inspect
 import io
+import json
 import os
 import random
 import re
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FunctionType
-from typing import Protocol
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genmnist.messages import message, say
 
-class Stateful(Protocol):
-    def state_dict(self) -> dict: ...
-    def load_state_dict(self, state_dict: dict) -> object: ...
+PLAIN = (bool, int, float, str, type(None))
+_untrained = weakref.WeakKeyDictionary()  # optimizer -> its numbers, which a schedule changes
+message_once = functools.cache(message)
 
 
 @dataclass
 class History:
-    """What `fit` saw.  `history["loss"]` is a list with one mean per epoch, `len()` the epochs."""
+    """What `fit` saw: `history["loss"]` is a list with one mean per epoch, `len()` the epochs."""
 
     curves: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list, compare=False)  # per epoch
-    frames: list[Tensor] = field(default_factory=list, compare=False)  # uint8 (k, 1, h, w) each
+    frames: list[Tensor] = field(default_factory=list, compare=False)  # uint8 (k, c, h, w) each
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.curves:
@@ -42,128 +47,76 @@ class History:
 
 
 class Checkpoint:
-    """Everything that a run needs to go on: weights, optimizers, random states, history.
+    """Lets a run that was cut off go on after its last whole epoch; give it to `fit`.
+
+    A run is the same if its name, settings, parts and data are, and the source of its step with
+    the notebook's own functions and numbers in it.  Another run trains anew, in a file of its own.
 
     Args:
-        path: the file; its folder is made.
-        source: `Images.source` of the training images.
-        config: what makes this run this run, as plain numbers and strings.  A file with another
-            configuration or another source is refused, not overwritten.
-        parts: the models and optimizers by name.
+        parts: networks, optimizers, schedules: all that training changes.
+        settings: further numbers and texts that make this run this run.
+        folder: where the file goes; `run_folder()` without it.
     """
 
-    FORMAT = "genmnist checkpoint, version 1"
+    def __init__(self, name: str, *parts: object, settings: Mapping[str, object] | None = None,
+                 folder: Path | str | None = None) -> None:  # fmt: skip
+        self.name, self.folder = name, folder
+        self.parts = [getattr(part, "_orig_mod", part) for part in parts]  # compiled networks
+        parts = [fact for part in self.parts for fact in _facts_of_part(part)]
+        self.facts = [name, _json(settings), *parts]
 
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        source: str,
-        config: Mapping[str, int | float | str | bool],
-        parts: Mapping[str, Stateful],
-    ) -> None:
-        self.path = Path(path)
-        # a NumPy number would be saved, and then be refused on loading as code from elsewhere
-        plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in config.items()}
-        self.config = {"data source": source, **plain}
-        self.parts = dict(parts)
-
-    def save(self, history: History) -> None:
-        """Write to a temporary file, then rename: the old file stays whole until the new one is."""
-        content = io.BytesIO()
-        torch.save(
-            {
-                "format": self.FORMAT,
-                "config": self.config,
-                "parts": {name: part.state_dict() for name, part in self.parts.items()},
-                "random": random_state(),
-                "history": vars(history),
-            },
-            content,
-        )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def restore(self) -> History:
-        """Load the file into the parts and the random states; an empty history if there is none.
+    def restore(self, step: Callable, batches: object, folder: Callable[[], Path]) -> History:
+        """Load this run's file and return its history; an empty one if there is no file.
 
         Raises:
-            ValueError: if the file is no checkpoint, or one of another configuration.
+            ValueError: if the file is cut, foreign, or does not fit.
         """
-        if not self.path.exists():
+        data = [len(batches), _numbers(batches)]  # batch_size, shuffle, …
+        if images := getattr(batches, "images", None):
+            data += [images.name, len(images), f"{batches.x.mean():.3g}"]
+        facts = "\n".join([*self.facts, _json(data), *_facts_of_step(step, {})])
+        name = re.sub(r"\W+", "-", self.name, flags=re.ASCII).strip("-")
+        digest = hashlib.sha256(facts.encode("utf-8", "replace")).hexdigest()[:8]
+        self.path = Path(self.folder or folder()) / f"{name}-{digest}.pt"
+        if not os.path.exists(self.path):  # False too where a Drive was lost
+            if glob.glob(f"{glob.escape(str(self.path.parent / name))}-{'[0-9a-f]' * 8}.pt"):
+                say(f"{self.name}: step, settings, networks or data changed, so it trains anew.")
             return History()
-        content = self._read()
-        self._refuse_another_run(content["config"])
-        for name, part in self.parts.items():
-            _refuse_other_shapes(self.path, name, content["parts"].get(name), part.state_dict())
-        for name, part in self.parts.items():
-            part.load_state_dict(content["parts"][name])
-        set_random_state(content["random"])
-        return History(**content["history"])
-
-    def _read(self) -> dict:
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
-        except PermissionError:
-            raise
+            for part, state in zip(self.parts, content["parts"], strict=True):
+                part.load_state_dict(state)
+            set_random_state(content["random"])
+            return History(**content["history"])
         except Exception as error:  # the unpickler stumbles over foreign bytes in any way
-            raise ValueError(
-                f"{self.path} cannot be read as a checkpoint ({type(error).__name__}). "
-                "Move it away, or give this run another file name"
-            ) from error
-        if not isinstance(content, dict) or content.get("format") != self.FORMAT:
-            raise ValueError(
-                f"{self.path} is not a checkpoint of this course: it does not say "
-                f"{self.FORMAT!r}. Move it away, or give this run another file name"
-            )
-        return content
+            raise ValueError(f"{self.path} cannot be read as the checkpoint of this run "
+                             f"({type(error).__name__}): delete it, or give the run another name"
+                             ) from error  # fmt: skip
 
-    def _refuse_another_run(self, found: dict) -> None:
-        differences = [
-            f"{name} is {found.get(name, 'not set')!r} there and "
-            f"{self.config.get(name, 'not set')!r} here"
-            for name in [*found, *(name for name in self.config if name not in found)]
-            if found.get(name, "not set") != self.config.get(name, "not set")
-        ]
-        if differences:
-            raise ValueError(
-                f"{self.path} belongs to another run: {'; '.join(differences)}. To keep it, give "
-                "this run another file name; to start over, delete it"
-            )
-
-
-def _refuse_other_shapes(path: Path, name: str, found: dict | None, own: dict) -> None:
-    """Compare before anything is loaded, so that a refused file leaves the model as it was."""
-    if found is None or _shapes(found) != _shapes(own):
-        different = "nothing" if found is None else "other shapes"
-        raise ValueError(
-            f"{path} holds {different} for {name!r}: the network or its optimizer was changed "
-            "since. To keep the file, give this run another file name; to start over, delete it"
-        )
-
-
-def _shapes(state: dict) -> dict[str, tuple]:
-    """What a network's state must share to fit: shapes; an optimizer's: its groups' settings."""
-    shapes = {key: tuple(t.shape) for key, t in state.items() if isinstance(t, Tensor)}
-    for i, group in enumerate(state.get("param_groups", [])):
-        shapes[f"group {i}"] = (*sorted(group), len(group["params"]))
-    return shapes
+    def save(self, history: History) -> None:
+        """Write beside, then rename.  A full disk or a lost Drive is said and costs no training."""
+        content = io.BytesIO()
+        states = [_plain(part.state_dict()) for part in self.parts]
+        torch.save({"parts": states, "random": random_state(), "history": vars(history)}, content)
+        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(content.getbuffer())
+            os.replace(beside, self.path)
+        except OSError as error:
+            message_once(f"{self.path} cannot be saved ({error}). Training goes on; if it is cut "
+                         "off, it starts from the last epoch that was saved.")  # fmt: skip
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
 
 
 def random_state() -> dict:
     """The states of Python's, NumPy's and torch's generators, as plain values and tensors."""
-    algorithm, keys, position, has_gauss, cached = np.random.get_state()
+    name, keys, *rest = np.random.get_state()
     return {
         "python": random.getstate(),
-        "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "numpy": (name, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
@@ -171,70 +124,88 @@ def random_state() -> dict:
 
 
 def set_random_state(state: dict) -> None:
+    """Go back to a `random_state()`; a GPU's part of it only where there are as many GPUs."""
     random.setstate(state["python"])
-    algorithm, keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+    if len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
-    if torch.backends.mps.is_available() and state["mps"] is not None:
+    if state["mps"] is not None and torch.backends.mps.is_available():
         torch.mps.set_rng_state(state["mps"])
 
 
-def run_checkpoint(
-    folder: Path,
-    name: str,
-    step: Callable,
-    *,
-    source: str,
-    config: Mapping[str, int | float | str | bool],
-    parts: Mapping[str, Stateful],
-) -> Checkpoint:
-    """The checkpoint of one run, in a file of its own.
-
-    The file's name carries a fingerprint of the configuration, of the code of `step` and of what
-    it closes over, and of the networks' layers and methods.  So a run with another setting, another
-    step or a rewritten network starts anew, and neither meets the weights of the other run nor
-    overwrites them.
-    """
-    checkpoint = Checkpoint(folder, source=source, config=config, parts=parts)
-    digest = hashlib.sha256(repr(sorted(checkpoint.config.items())).encode())
-    digest.update(_code(step).encode())
-    for network in (part for part in parts.values() if isinstance(part, nn.Module)):
-        digest.update(repr(network).encode())
-        for kind in dict.fromkeys(type(module) for module in network.modules()):
-            if not kind.__module__.startswith("torch."):
-                methods = [m for m in vars(kind).values() if isinstance(m, FunctionType)]
-                digest.update("".join(map(_code, methods)).encode())
-    words = re.sub(r"[^A-Za-z0-9]+", "-", f"{name} {source}").strip("-")
-    checkpoint.path = folder / f"{words}-{digest.hexdigest()[:8]}.pt"
-    return checkpoint
+def _plain(state: object) -> object:
+    """The same with NumPy numbers as Python's: torch refuses to load a file with others."""
+    if isinstance(state, np.generic):
+        return state.item()
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    return [*map(_plain, state)] if isinstance(state, (list, tuple)) else state
 
 
-def _code(function: Callable) -> str:
-    """A function's instructions, and the numbers, texts and functions that it closes over.
-
-    Functions that it finds by their global names are left out: an exercise that is solved later
-    must not throw away what was trained.
-    """
-    code, known = function.__code__, []
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # a name that has no value yet
-            value = cell.cell_contents
-            if isinstance(value, FunctionType) and value is not function:
-                known.append(_code(value))
-            elif isinstance(value, (int, float, str, tuple)):
-                known.append(repr(value))
-    return repr((code.co_code, code.co_names, _constants(code), known))
+def _numbers(thing: object) -> dict[str, object]:
+    """Plain attributes, but for torch's own: `training`, and those with a leading _."""
+    found = {k: v for k, v in getattr(thing, "__dict__", {}).items() if isinstance(v, PLAIN)}
+    return {k: v for k, v in found.items() if not k.startswith(("training", "_"))}
 
 
-def _constants(code: CodeType) -> list[str]:
-    """A function's constants, written so that they are the same in every process."""
-    written = []
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):  # a nested function: its repr has an address
-            constant = (constant.co_code, constant.co_names, _constants(constant))
-        elif isinstance(constant, frozenset):  # its order depends on the process
-            constant = sorted(map(repr, constant))
-        written.append(repr(constant))
-    return written
+def _json(value: object) -> str:
+    return json.dumps(_plain(value), default=lambda other: type(other).__name__, sort_keys=True)
+
+
+# -- what makes a run this run, the same on every version of Python -------------------------------
+
+
+def _facts_of_part(part: object) -> Iterator[str]:
+    """A network's layers, shapes, plain attributes and code; an optimizer's first numbers."""
+    if not isinstance(part, nn.Module):
+        state = part.state_dict()
+        numbers = type(part).__name__ + _json(state.get("param_groups", state))
+        yield _untrained.setdefault(part, numbers)  # a schedule changes them later
+        return
+    known = [p for p in part.parameters() if not nn.parameter.is_lazy(p)]
+    yield repr(part) + _json([list(p.shape) for p in known])
+    for module in part.modules():
+        kinds = [kind for kind in type(module).__mro__ if kind.__module__.split(".")[0] != "torch"]
+        yield _json(_numbers(module))
+        for method in (m for kind in kinds for m in vars(kind).values()):
+            if isinstance(method, FunctionType):
+                yield from _facts_of_step(method, {})
+
+
+def _facts_of_step(step: object, seen: dict) -> Iterator[str]:
+    """Source of a step and of the functions beside it that it calls; the plain values they use."""
+    step = getattr(step, "_torchdynamo_orig_callable", step)  # compiled
+    if isinstance(step, functools.partial):
+        yield _json([step.args, step.keywords])
+        yield from _facts_of_step(step.func, seen)
+        return
+    step = inspect.unwrap(getattr(step, "__func__", step))
+    if not isinstance(step, FunctionType):  # an object that can be called
+        yield _json(_numbers(step))
+        step = getattr(type(step), "__call__")  # noqa: B004, B009
+    if step in seen or not isinstance(step, FunctionType):
+        return
+    seen[step] = True
+    try:
+        yield inspect.getsource(step)
+    except (OSError, TypeError):  # made by exec
+        yield _json([c for c in step.__code__.co_consts if isinstance(c, PLAIN)])
+    cells = zip(step.__code__.co_freevars, step.__closure__ or (), strict=True)
+    known = {name: step.__globals__[name] for name in _names(step.__code__) & {*step.__globals__}}
+    known |= {"": step.__defaults__, **(step.__kwdefaults__ or {})}
+    known |= {name: cell.cell_contents for name, cell in cells if cell != CellType()}  # not empty
+    for name, value in sorted(known.items()):
+        if isinstance(value, (*PLAIN, tuple, np.generic)):
+            yield f"{name} = {_json(value)}"
+        elif isinstance(value, (type, nn.Module)):  # a network is one of the parts
+            continue
+        elif getattr(value, "__module__", None) == step.__module__:
+            yield from (name, *_facts_of_step(value, seen))
+        elif isinstance(value, (FunctionType, BuiltinFunctionType)):
+            yield f"{name} is {value.__module__}.{value.__qualname__}"
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(c) for c in code.co_consts if isinstance(c, CodeType)]
+    return set(code.co_names).union(*inner)

@@ -101,39 +101,6 @@ def score(samples: Tensor, real: RealImages) -> dict[str, float]:
     }
 
 
-def reference_rows(train: Images, real: RealImages) -> dict[str, dict[str, float]]:
-    """Scores of samplers without a network: what every model has to beat.
-
-    The mean image with pixel noise of the right variance; a Gaussian in the space of the 30 first
-    principal components; the same for each class by itself, which needs the labels.
-    """
-    x = train.x.flatten(1) / 255  # (m, 784)
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(real.n, x.shape[1], generator=generator).to(x.device)
-    samples = {
-        "mean image + noise": x.mean(dim=0) + x.std(dim=0) * noise,
-        "PCA-30 + Gaussian": _pca_gaussian(x, real.n, generator),
-        "PCA-30 + Gaussian per class": torch.cat(
-            [_pca_gaussian(x[train.y == c], part, generator)
-             for c, part in enumerate(_even_parts(real.n))]),
-    }  # fmt: skip
-    return {
-        name: score(drawn.clamp(0, 1).view(-1, 1, 28, 28), real) for name, drawn in samples.items()
-    }
-
-
-def _pca_gaussian(x: Tensor, n: int, generator: torch.Generator, k: int = 30) -> Tensor:
-    """n draws from N(mean, covariance of the k first components).  (m, d) -> (n, d)"""
-    mean = x.mean(dim=0)
-    variance, directions = torch.linalg.eigh((x - mean).T.cov().cpu().double())
-    scaled = (directions[:, -k:] * variance[-k:].clamp(min=0).sqrt()).float().to(x.device)
-    return mean + torch.randn(n, k, generator=generator).to(x.device) @ scaled.T
-
-
-def _even_parts(n: int, parts: int = 10) -> list[int]:
-    return [n // parts + (i < n % parts) for i in range(parts)]
-
-
 class Scoreboard:
     """Rows of scores that outlive a notebook: the next one goes on with the same file.
 

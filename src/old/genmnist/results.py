@@ -1,16 +1,14 @@
-"""Headline numbers of a full run as JSON, and the table that shows them beside published ones."""
+"""Headline numbers of a full run as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
 from genmnist.data import DEFAULT_ROOT
-from genmnist.published import PUBLISHED
 
 HEADLINES = {
     "A1": "autoencoder, 30 numbers per image",
@@ -89,44 +87,3 @@ def other_seeds(headline: str, path: Path = DEFAULT_ROOT / "seeds.json") -> list
     `maintain.py seeds` makes them, on the device that data/results.json names.
     """
     return read(path).get(headline, {}).get("values", [])
-
-
-def table(results: Mapping[str, Mapping], seeds: Mapping[str, Mapping] | None = None) -> str:
-    """A Markdown table: ours with spread, n, seeds, device and time, and what was published.
-
-    seeds: headline -> {"values": […], "details": [{…}, …]} of runs with other seeds, which join the
-    mean, and give the standard deviation.
-    """
-    lines = [
-        "| | ours | unit | n, seeds | run | published |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for name in [name for name in HEADLINES if name in results]:
-        entry = _over_seeds(results[name], (seeds or {}).get(name))
-        spread = f" ± {entry['std']:.2g}" if entry["std"] is not None else ""
-        beside = "; ".join(
-            f"{row.value:g} {row.what} ({row.source})" for row in PUBLISHED if row.headline == name
-        )
-        more = "".join(f"; {k} {v:.4g}" for k, v in entry["detail"].items())
-        took = f", {entry['seconds']:.0f} s" if entry["seconds"] else ""  # 0: nothing was trained
-        lines.append(
-            f"| {name}: {HEADLINES[name]} | {entry['value']:.4g}{spread}{more} | {entry['unit']} | "
-            f"{entry['n']:,}, {entry['seeds']} | {entry['source']}, {entry['device']}{took} | "
-            f"{beside or '–'} |"
-        )
-    return "\n".join(lines)
-
-
-def _over_seeds(entry: Mapping, others: Mapping | None) -> Mapping:
-    """Mean and standard deviation over this run and others; one that has a spread keeps it."""
-    if not others or entry["std"] is not None:
-        return entry
-    values = [entry["value"], *others["values"]]
-    details = [entry["detail"], *others["details"]]
-    return {
-        **entry,
-        "value": statistics.mean(values),
-        "std": statistics.stdev(values),
-        "seeds": len(values),
-        "detail": {k: statistics.mean(d[k] for d in details) for k in entry["detail"]},
-    }

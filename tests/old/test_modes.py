@@ -151,7 +151,7 @@ def digits(n, *, seed=0):
     """Images whose every pixel is their label, so that a stub can read them."""
     y = torch.randint(10, (n,), generator=torch.Generator().manual_seed(seed))
     x = y.to(torch.uint8).view(n, 1, 1, 1).expand(n, 1, 28, 28).contiguous()
-    return Images(x, y, "drawn digits")
+    return Images(x, y, "noise")
 
 
 class Reader:

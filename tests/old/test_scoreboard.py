@@ -14,7 +14,6 @@ import torch.nn.functional as F
 
 from genmnist import judge as judge_module
 from genmnist import scoreboard as scoreboard_module
-from genmnist.calibration import EXPECTED
 from genmnist.data import Images
 from genmnist.evaluation import (
     frechet_distance,
@@ -23,7 +22,7 @@ from genmnist.evaluation import (
     precision_recall,
 )
 from genmnist.judge import Judge, accuracy, load_judge, random_shift, train_judge
-from genmnist.published import PUBLISHED, Published, published
+from genmnist.published import PUBLISHED, Published
 from genmnist.scoreboard import COLUMNS, REAL, RealImages, Scoreboard, look_at_real_images, score
 
 
@@ -311,7 +310,7 @@ def test_a_name_that_ends_in_a_star_is_not_set_in_bold(board, monkeypatch):
 # --- Scores.
 
 
-def random_images(n, *, seed, source="drawn digits"):
+def random_images(n, *, seed, source="noise"):
     """Bright blobs of many places and sizes: not the same to any network."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(n, 1, 7, 7, generator=generator) ** 3
@@ -351,7 +350,7 @@ def test_the_floors_are_those_of_the_test_images_against_all_training_images(rea
     train, test = random_images(300, seed=1), random_images(150, seed=2)
     of_train, of_test = (real.judge.features(images.x / 255) for images in (train, test))
     torch.testing.assert_close(real.train_features, of_train)
-    assert real.n == 150 and real.source == "drawn digits"
+    assert real.n == 150 and real.source == "noise"
     assert real.frechet == pytest.approx(frechet_distance(of_test, of_train), rel=1e-6)
     distance = torch.cdist(of_test.double(), of_train.double()).min(dim=1).values
     assert real.nearest == pytest.approx(distance.median().item(), rel=1e-2)
@@ -438,61 +437,6 @@ def test_real_images_cannot_be_changed_by_accident(real):
         real.frechet = 1.0
 
 
-# --- Samplers without a network.
-
-
-def test_the_gaussian_of_the_first_components_has_their_mean_and_covariance():
-    torch.manual_seed(0)
-    generator = torch.Generator().manual_seed(1)
-    spread = torch.tensor([5.0, 3.0, 2.0, 0.1, 0.05, 0.0])
-    turn, _ = torch.linalg.qr(torch.randn(6, 6))
-    x = torch.randn(4000, 6) * spread @ turn + torch.arange(6.0)
-    drawn = scoreboard_module._pca_gaussian(x, 40_000, generator, k=3)
-    assert drawn.shape == (40_000, 6)
-    assert (drawn.mean(dim=0) - x.mean(dim=0)).abs().max() < 5 * 5 / 200
-    values, directions = torch.linalg.eigh(x.T.cov())
-    kept = directions[:, 3:] * values[3:] @ directions[:, 3:].T
-    # an entry of a covariance of 25 at most is known to 25 sqrt(2 / 40000) = 0.18
-    assert (drawn.T.cov() - kept).abs().max() < 5 * 0.18
-    left_out = (drawn - drawn.mean(dim=0)) @ directions[:, :3]
-    assert left_out.abs().max() < 1e-3
-
-
-def test_the_samplers_without_a_network_use_what_their_names_say(real, monkeypatch):
-    train, asked, scored = random_images(300, seed=1), [], []
-
-    def flat(x, n, generator):
-        asked.append((x, n))
-        return x.mean(dim=0).expand(n, -1)
-
-    def keep(samples, real):
-        scored.append(samples)
-        return {"frechet": float(len(scored))}
-
-    monkeypatch.setattr(scoreboard_module, "_pca_gaussian", flat)
-    monkeypatch.setattr(scoreboard_module, "score", keep)
-    rows = scoreboard_module.reference_rows(train, real)
-    assert [row["frechet"] for row in rows.values()] == [1, 2, 3]
-    assert all(x.shape == (150, 1, 28, 28) and 0 <= x.min() <= x.max() <= 1 for x in scored)
-
-    x = train.x.flatten(1) / 255
-    noisy = scored[0].flatten(1)
-    middle = (x.mean(dim=0) > 0.25).nonzero().flatten()
-    assert (noisy - x.mean(dim=0)).mean().abs() < 0.1
-    assert not torch.equal(noisy[0], noisy[1]) and len(middle) > 10
-    whole, *classes = asked
-    torch.testing.assert_close(whole[0], x)
-    assert whole[1] == 150 and [n for _, n in classes] == [15] * 10
-    for c, (part, _) in enumerate(classes):
-        torch.testing.assert_close(part, x[train.y == c])
-
-
-@pytest.mark.parametrize("n", [0, 3, 10, 157, 10_000])
-def test_even_parts_add_up_and_differ_by_one_at_most(n):
-    parts = scoreboard_module._even_parts(n)
-    assert len(parts) == 10 and sum(parts) == n and max(parts) - min(parts) <= 1
-
-
 # --- The judge.
 
 
@@ -562,7 +506,7 @@ def test_a_judge_whose_file_has_changed_is_refused_with_the_way_out(stored):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"MNIST-0\.pt.*SHA-256.*git checkout -- data/judges"):
+    with pytest.raises(ValueError, match=r"MNIST-0\.pt.*SHA-256.*git checkout -- data/classifiers"):
         load_judge("MNIST")
 
 
@@ -574,7 +518,7 @@ def test_a_judge_that_is_not_there_is_a_missing_file(stored):
 
 def test_a_file_is_named_after_its_images_and_seed():
     path = judge_module.judge_file("FashionMNIST", 1)
-    assert path.name == "FashionMNIST-1.pt" and path.parent.name == "judges"
+    assert path.name == "FashionMNIST-1.pt" and path.parent.name == "classifiers"
 
 
 def test_a_random_shift_moves_each_image_whole_by_up_to_two_pixels_each_way():
@@ -600,7 +544,7 @@ def above_or_below(n):
     y, x = torch.arange(n) % 2, torch.zeros(n, 1, 28, 28, dtype=torch.uint8)
     x[y == 0, :, 4:12, 4:24] = 200
     x[y == 1, :, 16:24, 4:24] = 200
-    return Images(x, y, "drawn digits")
+    return Images(x, y, "noise")
 
 
 def test_the_judge_learns_what_can_be_learnt_and_says_how_far_it_is(capsys):
@@ -623,33 +567,14 @@ def test_training_a_judge_repeats_itself_with_its_seed(capsys):
 # --- Published numbers.
 
 
-def test_every_headline_gives_its_published_numbers_in_order():
-    headlines = list(dict.fromkeys(row.headline for row in PUBLISHED))
-    assert {"A1", "V1", "V3", "G1", "G2", "G6"} <= set(headlines)
-    assert all(re.fullmatch(r"[AVG]\d", headline) for headline in headlines)
-    for headline in headlines:
-        rows = published(headline)
-        assert rows == [row for row in PUBLISHED if row.headline == headline] != []
-    assert sum(len(published(headline)) for headline in headlines) == len(PUBLISHED)
-
-
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row.headline} {row.what}")
 def test_every_published_number_has_a_source_a_unit_and_a_finite_value(row):
     assert isinstance(row, Published)
     assert math.isfinite(row.value) and row.value > 0
     assert all(text.strip() == text != "" for text in (row.what, row.unit, row.source))
-    if row.source.startswith("computed for this course"):  # a baseline: one that is calibrated
-        known = {float(text) for rows in EXPECTED.values() for text in rows.values()}
-        assert row.value in known or round(100 * row.value, 1) in known
-    else:
+    if not row.source.startswith("computed for this course"):
         assert re.search(r"\(\d{4}\)|repository [\w-]+/[\w-]+", row.source)
 
 
 def test_no_number_is_published_twice_beside_one_headline():
     assert len({(row.headline, row.what) for row in PUBLISHED}) == len(PUBLISHED)
-
-
-@pytest.mark.parametrize("headline", ["Z9", "", "v1", "A"])
-def test_an_unknown_headline_is_refused_with_those_there_are(headline):
-    with pytest.raises(ValueError, match=rf"'{headline}'.*A1.*V1.*G1"):
-        published(headline)

@@ -3,15 +3,12 @@ import json
 import pytest
 import torch
 
-from genmnist.data import DEFAULT_ROOT, Images
-from genmnist.drawn import draw
+from genmnist.data import DEFAULT_ROOT, load
 from genmnist.judge import (
     Judge,
-    accuracy,
     label_accuracy,
     load_judge,
     random_shift,
-    train_judge,
     train_on_synthetic,
 )
 
@@ -62,23 +59,18 @@ def test_a_shift_moves_the_whole_image_and_brings_in_black():
     assert seen == {(r, c) for r in range(-2, 3) for c in range(-2, 3)}
 
 
-def test_a_judge_learns_from_images_and_from_samples_alike(capsys):
-    train, test = (Images(*draw("MNIST", n, seed=n), "drawn digits") for n in (2_000, 500))
-    judge = train_judge(train, test, epochs=2, seed=0)
-    assert not judge.training and accuracy(judge, test) > 0.5, "chance is 0.1"
-    assert capsys.readouterr().out.count("accuracy") == 2
-    # labels that lie teach nothing, and training on samples notices it
-    honest = train_on_synthetic(train.x / 255, train.y, test, epochs=2)
-    lying = train_on_synthetic(train.x / 255, (train.y + 1) % 10, test, epochs=2)
-    assert honest > 0.5 > 0.2 > lying
-    assert not capsys.readouterr().out
+def test_training_on_samples_notices_labels_that_lie():
+    train, test = load("MNIST", "train")[:1_000], load("MNIST", "test")[:500]
+    honest = train_on_synthetic(train.x / 255, train.y, test)
+    lying = train_on_synthetic(train.x / 255, (train.y + 1) % 10, test)
+    assert honest > 0.3 > 0.2 > lying, "chance is 0.1"
 
 
 def test_every_stored_judge_is_the_one_of_its_checksum():
-    checksums = json.loads((DEFAULT_ROOT / "judges/checksums.json").read_text("utf-8"))
+    checksums = json.loads((DEFAULT_ROOT / "classifiers/checksums.json").read_text("utf-8"))
     assert set(checksums) == {f"{n}-{s}.pt" for n in ("MNIST", "FashionMNIST") for s in (0, 1)}
     for file in checksums:
         name, seed = file.removesuffix(".pt").split("-")
         judge = load_judge(name, seed=int(seed))
         assert not judge.training and judge.features(torch.rand(2, 1, 28, 28)).shape == (2, 128)
-        assert (DEFAULT_ROOT / "judges" / file).stat().st_size < 1_000_000
+        assert (DEFAULT_ROOT / "classifiers" / file).stat().st_size < 1_000_000

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import html
-import inspect
 import io
 import itertools
 import math
@@ -94,17 +93,6 @@ def show_message(text: str) -> None:
     print("+" + "-" * 78 + "+", flush=True)
 
 
-def show_source(thing: object) -> None:
-    """Show the source of a function or a class: there is one tested copy, and this is it."""
-    source = textwrap.dedent(inspect.getsource(thing)).rstrip()
-    if in_notebook():
-        from IPython.display import Markdown, display
-
-        display(Markdown(f"```python\n{source}\n```"))
-    else:
-        print(source)
-
-
 def show_summary(model: nn.Module, input_shape: Sequence[int]) -> None:
     """Layers, output shapes and parameter counts, for an input of (1, ...) or (b, ...)."""
     try:
@@ -141,16 +129,6 @@ def mosaic(images: Tensor, columns: int) -> np.ndarray:
 def draw_images(axes: Axes, images: Tensor, columns: int) -> None:
     axes.imshow(mosaic(images, columns), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_axis_off()
-
-
-def show_images(images: Tensor, *, title: str, alt: str, columns: int = 10) -> None:
-    """Images (n, 1, h, w) in [0, 1] in rows of `columns`."""
-    rows = math.ceil(len(images) / columns)
-    size = min(0.75, 8 / columns)  # inches per image
-    fig, axes = plt.subplots(figsize=(size * columns, size * rows + 0.3))
-    draw_images(axes, images, columns)
-    axes.set_title(title)
-    show(fig, alt=f"{title}. {alt}")
 
 
 def show_rows(rows: Mapping[str, Tensor], *, title: str, alt: str) -> None:
@@ -303,24 +281,6 @@ def draw_curves(axes: Axes, history: History, names: Sequence[str], unit: str) -
         axes.legend()
 
 
-def show_over_epochs(
-    history: History, *, title: str, alt: str, count: int = 6, images: Tensor | None = None
-) -> None:
-    """The samples kept after some epochs, the same noise in the same place, one row an epoch.
-
-    images: what the samples should become, if that is known: a last row.
-    """
-    if not history.frames:
-        raise ValueError("this history keeps no samples: give fit() `samples`")
-    last = len(history.frames)
-    # early epochs change most: they are chosen on a logarithmic scale
-    chosen = sorted({round(float(e)) for e in np.geomspace(1, last, min(count, last))})
-    rows = {f"epoch {epoch}": history.frames[epoch - 1][:12] for epoch in chosen}
-    if images is not None:
-        rows["image"] = images[:12]
-    show_rows(rows, title=title, alt=alt)
-
-
 def show_curves(
     curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,
@@ -380,37 +340,6 @@ def show_curves(
     axes.legend(**(beside if bands or places else {}))
     axes.set_title(title)
     show(fig, alt=f"{title}. {alt}")
-
-
-def show_histograms(
-    panels: Mapping[str, Mapping[str, Tensor]], *, title: str, xlabel: str, alt: str
-) -> None:
-    """Histograms of values by group, one panel for each name, as shares of the group.
-
-    The panels share their axes.  The last bar, at the 99.5th percentile of all values, counts what
-    lies beyond, too.  The first group is filled, the others are outlines with dashes of their own.
-    """
-    shape = (4.2 * len(panels) + 0.5, 3.2)
-    fig, all_axes = plt.subplots(
-        1, len(panels), figsize=shape, squeeze=False, layout="constrained", sharex=True, sharey=True
-    )
-    everything = np.concatenate(
-        [v.detach().flatten().cpu().float().numpy() for g in panels.values() for v in g.values()]
-    )
-    low, high = (everything.min(), np.quantile(everything, 0.995)) if len(everything) else (0, 1)
-    bins = np.linspace(low, high, 60)
-    for axes, (name, groups) in zip(all_axes[0], panels.items(), strict=True):
-        for i, (group, values) in enumerate(groups.items()):
-            values = values.detach().flatten().cpu().float().numpy().clip(low, high)
-            share = {"weights": np.full(len(values), 1 / max(len(values), 1))}
-            style = {"color": COLORS[i % 7], "ls": DASHES[i % 7], "histtype": "step", "lw": 1.8}
-            if i == 0:
-                style = {"color": "#9AC7E0", "histtype": "stepfilled"}
-            axes.hist(values, bins=bins, label=group, **share, **style)
-        axes.set(xlabel=xlabel, ylabel="share of images", title=name)
-        axes.legend()
-    fig.suptitle(title)
-    show(fig, alt=f"{title}: {', '.join(panels)}. {alt}")
 
 
 def show_dashboards(

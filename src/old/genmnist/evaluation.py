@@ -7,12 +7,9 @@ number is to be trusted: a collapsed generator can reach a precision of 0.98.
 from __future__ import annotations
 
 import math
-import zlib
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 BLOCK = 1_000  # rows of a distance matrix at a time: 10,000 columns of them take 40 MB
@@ -149,59 +146,6 @@ def inception_score(logits: Tensor) -> float:
     log_p = logits.cpu().double().log_softmax(dim=1)
     log_marginal = log_p.logsumexp(dim=0) - math.log(len(log_p))
     return float((log_p.exp() * (log_p - log_marginal)).sum(dim=1).mean().exp())
-
-
-def squared_error(x_hat: Tensor, x: Tensor) -> Tensor:
-    """Sum over pixels of (x - x_hat)^2.  (b, …), (b, …) -> (b,); over 784 it is per pixel.
-
-    Raises:
-        ValueError: if the shapes differ, which broadcasting would hide.
-    """
-    if x_hat.shape != x.shape:
-        raise ValueError(f"shapes {tuple(x_hat.shape)} and {tuple(x.shape)} differ")
-    return (x_hat - x).square().flatten(1).sum(dim=1)
-
-
-def quantize(z: Tensor, bits: int) -> Tensor:
-    """Codes rounded to 2^bits even levels between each dimension's least and greatest value.
-
-    z: (n, d).  Returns (n, d).  An image's code then takes d bits / 8 bytes: the horizontal axis
-    of compression, beside `zlib_bytes`.
-
-    Raises:
-        ValueError: if bits < 1.
-    """
-    if bits < 1:
-        raise ValueError(f"bits is {bits}: at least 1 is needed")
-    low, high = z.min(dim=0).values, z.max(dim=0).values
-    step = ((high - low) / (2**bits - 1)).clamp(min=1e-12)
-    return low + ((z - low) / step).round() * step
-
-
-def zlib_bytes(x: Tensor) -> float:
-    """Mean bytes per image after lossless compression by zlib at its strongest.  uint8 (n, …)"""
-    if x.dtype != torch.uint8:
-        raise ValueError(f"images are {x.dtype}: compress the bytes, uint8")
-    return sum(len(zlib.compress(image.tobytes(), 9)) for image in x.cpu().numpy()) / len(x)
-
-
-def psnr(x_hat: Tensor, x: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio -10 log10(mean squared error) in dB, for a peak of 1.
-
-    x_hat, x: (b, …).  Returns (b,); the mean over images of this is not the PSNR of the mean error.
-    """
-    if x_hat.shape != x.shape:
-        raise ValueError(f"shapes {tuple(x_hat.shape)} and {tuple(x.shape)} differ")
-    return -10 * (x_hat - x).square().flatten(1).mean(dim=1).log10()
-
-
-def auroc(normal: Tensor, anomalous: Tensor) -> float:
-    """P(anomalous score > normal score), ties counted half: 0.5 is chance, 1 is perfect."""
-    if not len(normal) or not len(anomalous):
-        raise ValueError(f"{len(normal)} normal and {len(anomalous)} anomalous scores: need both")
-    scores = torch.cat([normal, anomalous]).cpu().numpy()
-    is_anomalous = np.r_[np.zeros(len(normal)), np.ones(len(anomalous))]
-    return float(roc_auc_score(is_anomalous, scores))
 
 
 def parzen_log_likelihood(x: Tensor, samples: Tensor, *, sigma: float) -> Tensor:

@@ -11,7 +11,6 @@ from torch.distributions import Categorical, MultivariateNormal, kl
 
 from genmnist import evaluation
 from genmnist.evaluation import (
-    auroc,
     class_histogram,
     frechet_distance,
     inception_score,
@@ -19,7 +18,6 @@ from genmnist.evaluation import (
     nearest_neighbours,
     parzen_log_likelihood,
     precision_recall,
-    psnr,
 )
 
 
@@ -408,81 +406,6 @@ def test_the_inception_score_does_not_see_images_missing_within_a_class():
 def test_logits_of_no_images_or_of_another_shape_have_no_inception_score(shape):
     with pytest.raises(ValueError, match=r"\(" + str(shape[0])):
         inception_score(torch.zeros(shape))
-
-
-# --- Peak signal-to-noise ratio.
-
-
-@pytest.mark.parametrize("error, decibels", [(1.0, 0.0), (0.1, 20.0), (0.01, 40.0), (0.5, 6.0206)])
-def test_the_psnr_of_a_known_error_is_the_closed_form(error, decibels):
-    x = torch.rand(3, 1, 28, 28, dtype=torch.float64)
-    found = psnr(x + error * torch.where(torch.rand_like(x) < 0.5, 1.0, -1.0), x)
-    torch.testing.assert_close(found, torch.full((3,), decibels).double(), atol=1e-4, rtol=0)
-
-
-def test_the_psnr_of_gaussian_noise_is_minus_20_log10_of_its_deviation():
-    x = torch.rand(1, 1, 300, 300)
-    # the mean square of 90,000 draws is known to 0.5 %, which is 0.02 dB; five of them
-    found = psnr(x + 0.2 * torch.randn_like(x), x).item()
-    assert found == pytest.approx(-20 * math.log10(0.2), abs=0.1)
-
-
-def test_the_psnr_is_one_value_per_image_and_averages_over_pixels_first():
-    x, x_hat = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
-    x_hat[0, 0, 0, 0], x_hat[1] = 0.2, 0.2
-    expected = torch.tensor([-10 * math.log10(0.04 / 4), -10 * math.log10(0.04)])
-    torch.testing.assert_close(psnr(x_hat, x), expected)
-    torch.testing.assert_close(psnr(x, x_hat), expected)
-
-
-def test_the_psnr_of_a_perfect_copy_is_infinite():
-    x = torch.rand(2, 1, 4, 4)
-    assert psnr(x, x.clone()).tolist() == [math.inf, math.inf]
-
-
-def test_the_psnr_of_images_of_two_shapes_is_refused():
-    with pytest.raises(ValueError, match=r"\(2, 1, 4, 4\).*\(2, 4, 4\)"):
-        psnr(torch.rand(2, 1, 4, 4), torch.rand(2, 4, 4))
-
-
-# --- Area under the ROC curve.
-
-
-def all_pairs(normal, anomalous):
-    wins = [(a > b) + 0.5 * (a == b) for a in anomalous.tolist() for b in normal.tolist()]
-    return sum(wins) / len(wins)
-
-
-@pytest.mark.parametrize("n, m, levels", [(1, 1, 2), (30, 20, 4), (50, 7, 1000), (40, 40, 2)])
-def test_the_auroc_is_the_share_of_pairs_in_the_right_order_and_half_the_ties(n, m, levels):
-    normal = torch.randint(levels, (n,)).float()
-    anomalous = torch.randint(levels, (m,)).float() + 0.25 * levels // 1
-    assert auroc(normal, anomalous) == pytest.approx(all_pairs(normal, anomalous), abs=1e-9)
-
-
-def test_the_auroc_of_a_perfect_a_reversed_and_a_constant_score():
-    low, high = torch.tensor([1.0, 2, 3]), torch.tensor([4.0, 5])
-    assert auroc(low, high) == 1
-    assert auroc(high, low) == 0
-    assert auroc(torch.zeros(5), torch.zeros(3)) == 0.5
-
-
-def test_the_auroc_sees_only_the_order_of_scores():
-    normal, anomalous = torch.randn(30), torch.randn(20) + 1
-    assert auroc(normal.exp(), anomalous.exp()) == auroc(normal, anomalous)
-    assert auroc(-normal, -anomalous) == pytest.approx(1 - auroc(normal, anomalous))
-
-
-@pytest.mark.filterwarnings("ignore:Only one class")
-@pytest.mark.parametrize("n, m", [(0, 3), (3, 0), (0, 0)])
-def test_no_images_have_no_auroc(n, m):
-    with pytest.raises(ValueError, match=f"{n}.*{m}"):
-        auroc(torch.randn(n), torch.randn(m))
-
-
-def test_scores_that_are_not_a_number_have_no_auroc():
-    with pytest.raises(ValueError, match=r"(?i)nan"):
-        auroc(torch.tensor([1.0, math.nan]), torch.tensor([2.0]))
 
 
 # --- Parzen windows.

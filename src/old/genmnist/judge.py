@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmnist.data import DEFAULT_ROOT, Batches, Images
-from genmnist.download import Name
+from genmnist.data import DEFAULT_ROOT, Batches, Images, Name
 from genmnist.training import in_parts
 
 BATCH = 200  # larger ones are slower on a CPU
@@ -66,14 +65,14 @@ def _checked(x: Tensor) -> Tensor:
 
 
 def judge_file(name: Name, seed: int) -> Path:
-    return DEFAULT_ROOT / "judges" / f"{name}-{seed}.pt"
+    return DEFAULT_ROOT / "classifiers" / f"{name}-{seed}.pt"
 
 
 def load_judge(name: Name, *, seed: int = 0, device: torch.device | str = "cpu") -> Judge:
     """The judge that comes with the course; seed 1 is a second one, trained from another start.
 
     Raises:
-        ValueError: if the file is not the one whose checksum `data/judges/checksums.json` holds.
+        ValueError: if the file is not the one of `data/classifiers/checksums.json`.
         FileNotFoundError: if there is no such judge.
     """
     path = judge_file(name, seed)
@@ -83,7 +82,8 @@ def load_judge(name: Name, *, seed: int = 0, device: torch.device | str = "cpu")
     if found != expected:
         raise ValueError(
             f"{path} is not the judge that the course was measured with: its SHA-256 is "
-            f"{found[:12]}…, not {expected[:12]}…. Get the file anew: git checkout -- data/judges"
+            f"{found[:12]}…, not {expected[:12]}…. Get the file anew: "
+            "git checkout -- data/classifiers"
         )
     judge = Judge()
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
