@@ -66,9 +66,14 @@ def code_of(path):
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/0*.ipynb")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        p
+        for p in ROOT.glob("notebooks/**/[0-9]*[a-z].ipynb")
+        if ".run." not in p.name and "-checkpoint" not in p.name
+    ),
+    ids=lambda p: p.name,
+)
 def test_a_notebook_installs_torchinfo_and_nothing_else(path):
-    code = code_of(path)
-    assert re.findall(r'"pip", "install", (.*)\]', code) == ['"-q", "torchinfo"']
-    shell_lines = re.findall(r"^\s*[!%](?:pip|conda|uv).*$", code, re.MULTILINE)
-    assert not shell_lines, "a shell line would also turn an unquoted > into a file"
+    assert re.findall(r"pip\W+install.*", code_of(path)) == ["pip install -q torchinfo"]
