@@ -1,12 +1,10 @@
 """For maintainers: everything that readers of the course never need.
 
-python src/maintain.py run [NAME ...]              execute notebooks and labs, save their outputs
+python src/maintain.py run [NAME ...]              execute notebooks (or all), save their outputs
 python src/maintain.py results LAB                 a lab's long run, for data/results.json
 python src/maintain.py stamp [OWNER/NAME [BRANCH]] write the repository's name wherever it stands
 python src/maintain.py check                       what can be checked without running anything
 python src/maintain.py bench                       our loop against the usual tutorial loop
-
-A NAME is a notebook's file name without .ipynb; without one, all are meant.
 """
 
 from __future__ import annotations
@@ -93,10 +91,9 @@ def results(path: Path) -> None:
     from genmnist.training import device_name
 
     notebook = nbformat.read(path, as_version=4)
-    changed = [cell for cell in code_cells(notebook) if "\nlong = False" in cell.source]
-    if not changed:
-        sys.exit(f"{path.name} has no line long = False")
-    changed[0].source = changed[0].source.replace("\nlong = False", "\nlong = True")
+    found = [cell for cell in code_cells(notebook) if "\nlong = False" in cell.source]
+    settings = found[0] if found else sys.exit(f"{path.name} has no line long = False")
+    settings.source = settings.source.replace("\nlong = False", "\nlong = True")
     notebook.cells.append(new_code_cell("import json\nprint(json.dumps(results))"))
     seconds = execute(notebook, path.parent)
     found = json.loads(notebook.cells[-1].outputs[0].text)
@@ -241,6 +238,7 @@ def bench(rounds: int = 3) -> None:
     import torch
     import torch.nn.functional as F
     from torch import nn
+    from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
     from genmnist import data, training
@@ -264,9 +262,8 @@ def bench(rounds: int = 3) -> None:
     with tempfile.TemporaryDirectory() as folder:  # torchvision unpacks its files there
         shutil.copytree(data.DATA / "MNIST", Path(folder) / "MNIST")
         usual = datasets.MNIST(folder, download=True, transform=transforms.ToTensor())
-    images = data.load("MNIST", "train")
-    loader = torch.utils.data.DataLoader(usual, 128, shuffle=True)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    images, loader = data.load("MNIST", "train"), DataLoader(usual, 128, shuffle=True)
+    seconds = {name: [] for name in ways}
     for name in ways * rounds:  # by turns, so that a busy machine slows both
         started = time.perf_counter()
         if name == "fit":

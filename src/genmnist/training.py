@@ -55,8 +55,7 @@ def fit(step: Callable[..., Mapping[str, Tensor]], batches: Sequence, *, epochs:
     Raises:
         ValueError: if `epochs` is negative or there are no batches.
         TypeError: if `step` returns anything but named scalar tensors.
-        FloatingPointError: if a value is infinite or not a number, at the end of the epoch at
-            the latest.
+        FloatingPointError: if a value is not finite, at the latest at the end of the epoch.
     """
     if not isinstance(epochs, (int, np.integer)) or epochs < 0:
         raise ValueError(f"epochs is {epochs!r}: it must be a whole number, 0 or more")
