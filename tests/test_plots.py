@@ -65,6 +65,17 @@ def test_a_grid_of_codes_grows_to_the_right_and_upwards():
     assert (grid[:, 1:, 0] > grid[:, :-1, 0]).all() and (grid[1:, :, 1] < grid[:-1, :, 1]).all()
 
 
+def test_points_curves_and_decoded_images_stand_at_their_coordinates(shown):
+    z, y = torch.tensor([[1.0, -2.0], [3.0, 4.0]]), torch.tensor([0, 1])
+    low, high = torch.tensor([-1.0, -2.0]), torch.tensor([1.0, 2.0])
+    plots.codes(z, y, ["0", "1"], (torch.rand(9, 1, 4, 4), low, high), title="plane")
+    left, right = shown[0][0].axes
+    assert [line.get_xydata().tolist() for line in left.lines] == [[[1, -2]], [[3, 4]]]
+    assert right.get_images()[0].get_extent() == [-1.5, 1.5, -3, 3]
+    plots.curves({"a": ((1, 2), (3.0, 0.25))}, title="t", xlabel="x", ylabel="y")
+    assert shown[1][0].axes[0].lines[0].get_xydata().tolist() == [[1, 3], [2, 0.25]]
+
+
 def test_values_are_in_the_alternative_text(shown):
     draw_all()
     assert "3 to 0.25" in shown[2][1]
