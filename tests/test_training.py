@@ -13,7 +13,7 @@ from torch import nn
 
 from genmnist import live, training
 from genmnist.data import Batches, Images
-from genmnist.training import Checkpoint, evaluate, fit, in_parts, reduced, run_folder
+from genmnist.training import Checkpoint, History, evaluate, fit, in_parts, reduced, run_folder
 
 
 def some_batches(n=10, size=4, name="MNIST", **options):
@@ -145,3 +145,9 @@ def test_runs_go_to_drive_or_here_or_to_a_temporary_folder(tmp_path, monkeypatch
     )
     assert run_folder(save_to_drive=True).parent == there
     assert len(tried) == 3 and "MyDrive" in str(tried[0]) and tried[1] == here
+
+
+def test_the_time_left_is_that_of_the_epochs_left(capsys):
+    display = live.LiveDisplay(History({}, [60.0], []), 3, "run", "loss", True, None)
+    display.progress(1, 60.0, 1_234.0, {"loss": 2.0})
+    assert "0:02:00 left, 1,234 images/s" in capsys.readouterr().out
